@@ -60,6 +60,7 @@ from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
 from node.work.challenged import ChallengeServer
 from node.work.serving import Serving, open_serving
+from node.work.spare_time import SpareUse
 from node.work.toolbox import Toolbox, find_tester
 from node.work.verifying import ToolboxVerifier
 from node.work.worker import EngineWorker
@@ -139,7 +140,7 @@ async def open_node(
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         toolbox = Toolbox()
-        grader = AnswerGrader(ToolboxVerifier(toolbox))
+        grader = AnswerGrader(ToolboxVerifier(toolbox, SpareUse.GOLD))
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty, grader)
         serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
@@ -208,7 +209,7 @@ def _examiner(
 ) -> Examiner:
     """Return what challenges newcomers, with items that nobody can foresee."""
     random = SystemRandom()
-    items = ItemMaker(ToolboxVerifier(worker.inspector.toolbox), random)
+    items = ItemMaker(ToolboxVerifier(worker.inspector.toolbox, SpareUse.CHALLENGE), random)
     return Examiner(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
 
 

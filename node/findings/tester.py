@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -76,6 +76,7 @@ class _Subject:
 class _Round:
     """What is the same for all answers of an assignment."""
 
+    bench: Workbench
     kinds: FindingKind
     seed: bytes
     tests: AskerTests | None
@@ -118,7 +119,7 @@ class RustTester:
         round_ = None
         ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)
         with trio.move_on_at(ends_at):
-            round_ = await trio.to_thread.run_sync(_begin, assignment)
+            round_ = await trio.to_thread.run_sync(_begin, assignment, self._bench)
             # The assigned ones first: they are checked while the others are read.
             await _extract(assignment, assignment.assigned, sources)
             round_.add_subjects(sources[position] for position in assignment.assigned)
@@ -147,7 +148,7 @@ class RustTester:
         try:
             with trio.move_on_after(max(0.0, share_s)):
                 lint = FindingKind.LINT in round_.kinds
-                subject.checked = await self._bench.check(subject.source.text, lint=lint)
+                subject.checked = await round_.bench.check(subject.source.text, lint=lint)
                 if subject.checked.status is CompileStatus.COMPILES and round_.kinds & _RUN:
                     await round_.prepared.wait()
                     await self._build_and_run(subject, round_)
@@ -169,7 +170,7 @@ class RustTester:
     async def _try_examples(self, subject: _Subject, round_: _Round) -> None:
         """Run the examples that compile with the answer; the others say nothing about it."""
         assembled = assemble(subject.source.text, examples=subject.examples)
-        built = await self._bench.build(assembled)
+        built = await round_.bench.build(assembled)
         if built.library is None and built.status is CompileStatus.FAILS:
             unfit = assembled.examples_at(built.error_lines)
             fit = [example for example in subject.examples if example not in unfit]
@@ -179,7 +180,7 @@ class RustTester:
         """Build and run a crate, and note what came of it. Returns whether it compiled."""
         if not assembled.runs_something:
             return CompileStatus.UNKNOWN
-        built = await self._bench.build(assembled)
+        built = await round_.bench.build(assembled)
         if built.library is not None:
             await self._run(subject, round_, assembled, built.library)
         return built.status
@@ -193,11 +194,11 @@ class RustTester:
         }
         orders = [Order(work, count) for work, count in numbers.items() if count]
         seed, pool = round_.seed, round_.pool
-        first = await self._bench.run(library, orders, seed=seed, pool=pool)
+        first = await round_.bench.run(library, orders, seed=seed, pool=pool)
         # Checks that ran out of time once would only do so again.
         late = any(each.kind in WITHOUT_VERDICT for work in (Work.EXAMPLES, Work.TESTS) for each in first.get(work, ()))
         orders = [order for order in orders if order.work is Work.INPUTS or not late]
-        again = {**first, **await self._bench.run(library, orders, seed=seed, pool=pool, second=True)}
+        again = {**first, **await round_.bench.run(library, orders, seed=seed, pool=pool, second=True)}
         if assembled.has_call and round_.target is not None:
             seen = stable(first[Work.INPUTS], again[Work.INPUTS])
             subject.outcomes = digests(seen, seed=round_.seed, target=round_.target.signature)
@@ -228,8 +229,9 @@ async def _extract(assignment: Assignment, positions: Iterable[int], sources: li
         sources[position] = await trio.to_thread.run_sync(extract, text, assignment.turns)
 
 
-def _begin(assignment: Assignment) -> _Round:
-    return _Round(kinds=assignment.kinds, seed=assignment.seed, tests=_tests(assignment))
+def _begin(assignment: Assignment, bench: Workbench) -> _Round:
+    bench = replace(bench, urgency=assignment.urgency)
+    return _Round(bench=bench, kinds=assignment.kinds, seed=assignment.seed, tests=_tests(assignment))
 
 
 def _prepare(round_: _Round, assignment: Assignment, sources: Sequence[Source | None]) -> None:

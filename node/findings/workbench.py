@@ -1,7 +1,7 @@
 """The steps of testing a program, each a command in the sandbox: check, build, run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -21,7 +21,7 @@ from node.findings.compiling import (
 from node.findings.kit import Kit
 from node.findings.outcomes import Outcome
 from node.findings.running import RUN_LIMITS, TRUSTED_LIMITS, Order, Work, read_run, run_command
-from node.sandbox.ports import Ending, Sandbox
+from node.sandbox.ports import Command, Ending, Finished, Limits, Sandbox, Urgency
 from node.sandbox.toolchain import Toolchain
 from protocol.types import CompileStatus
 
@@ -47,12 +47,14 @@ class Workbench:
     sandbox: Sandbox
     toolchain: Toolchain
     kit: Kit
+    urgency: Urgency = Urgency.OWN
+    """Of all its commands."""
 
     async def check(self, source: str, *, lint: bool, edition: str = EDITION) -> Checked:
         """Say whether a program compiles, and with `lint` its warnings, where the toolchain has clippy."""
         groups = self.kit.lint_groups if lint else None
         command = check_command(self.toolchain, source, lint=groups is not None, edition=edition)
-        finished = await self.sandbox.run(command, CHECK_LIMITS)
+        finished = await self._run(command, CHECK_LIMITS)
         checked = read_check(finished, groups)
         if checked.status is CompileStatus.UNKNOWN and groups is not None and finished.ending not in _STOPPED:
             # Clippy has crashed on programs that rustc compiles.
@@ -63,7 +65,7 @@ class Workbench:
         """Build the library of a crate."""
         command = build_command(self.toolchain, assembled.text, self.kit.folder, edition=edition)
         self.kit.mark_used()
-        finished = await self.sandbox.run(command, BUILD_LIMITS)
+        finished = await self._run(command, BUILD_LIMITS)
         checked, lines = read_check(finished, None), error_lines(finished)
         status = checked.status
         if status is CompileStatus.FAILS and (not self.kit.is_whole or (checked.error == MISSING_CRATE and not lines)):
@@ -85,4 +87,7 @@ class Workbench:
         trusted = any(order.work is Work.TRUSTED_TESTS for order in orders)
         limits = TRUSTED_LIMITS if trusted else RUN_LIMITS
         command = run_command(self.kit.folder, {**files, LIBRARY: library}, orders, seed=seed, pool=pool, second=second)
-        return read_run(await self.sandbox.run(command, limits), orders)
+        return read_run(await self._run(command, limits), orders)
+
+    async def _run(self, command: Command, limits: Limits) -> Finished:
+        return await self.sandbox.run(replace(command, urgency=self.urgency), limits)
