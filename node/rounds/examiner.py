@@ -235,11 +235,13 @@ class Examiner:
         if record.status is not NewcomerStatus.OPEN:
             earned_at = self._reputation.experience.rounds if record.status is NewcomerStatus.EARNED else None
             standing = replace(standing, closed_ms=max(1, now_ms), earned_at=earned_at)
-            log.info("newcomer.decided", peer=key.hex()[:16], outcome=str(record.status), items=record.items)
         try:
             await self._reputation.challenged(key, standing)
         except StoreBlockedError as error:
             log.warning("newcomer.not_kept", peer=key.hex()[:16], reason=str(error))
+        if record.status is not NewcomerStatus.OPEN:
+            # After it has taken effect: whoever follows the log finds the weight.
+            log.info("newcomer.decided", peer=key.hex()[:16], outcome=str(record.status), items=record.items)
 
 
 def _record(standing: ChallengeStanding) -> NewcomerRecord:
