@@ -1,6 +1,6 @@
 """Renews what terminals show in the documentation, by running it: `make docs-recordings`.
 
-A recording is a fenced block under a comment with its stage, and how many lines of each output it keeps:
+A recording is a fenced block under a comment with its setting, and how many lines of each output it keeps:
 
     <!-- recording: swarm, 12 lines -->
     ```text
@@ -9,8 +9,8 @@ A recording is a fenced block under a comment with its stage, and how many lines
     ```
 
 Its lines that begin with `$ ` are the commands; all else is replaced by what they print today. The blocks of one
-stage run in one home, in the order of pages and lines. Stages: `alone` has no node; in `swarm` a `strand demo --keep`
-of three nodes with the tiny model runs, and commands find its first node without `--url`.
+setting run in one home, in the order of pages and lines. Settings: `alone` has no node; in `swarm` a `strand demo
+--keep` of three nodes with the tiny model runs, and commands find its first node without `--url`.
 """
 
 import json
@@ -36,7 +36,7 @@ COLUMNS: Final = 96
 """Columns of the terminal: a page's lines have at most 100."""
 
 BLOCK: Final = re.compile(
-    r"^<!-- recording: (?P<stage>alone|swarm)(?:, (?P<lines>\d+) lines)? -->\n"
+    r"^<!-- recording: (?P<setting>alone|swarm)(?:, (?P<lines>\d+) lines)? -->\n"
     r"(?P<fence>`{3,})text\n(?P<body>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
@@ -49,7 +49,7 @@ class Recording:
     page: Path
     span: tuple[int, int]
     """Place of its body in the page's text."""
-    stage: str
+    setting: str
     fence: str
     """What encloses it: longer than any run of backticks in an output, which else would end it."""
     lines_max: int
@@ -68,7 +68,7 @@ def recordings(page: Path, text: str) -> list[Recording]:
         Recording(
             page,
             found.span("body"),
-            found["stage"],
+            found["setting"],
             found["fence"],
             int(found["lines"] or 1_000),
             tuple(line.removeprefix("$ ") for line in found["body"].splitlines() if line.startswith("$ ")),
@@ -100,10 +100,10 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def staged(stage: str, home: Path) -> Iterator[dict[str, str]]:
-    """Yield the variables of a stage's commands, and keep what the stage needs running."""
+def running(setting: str, home: Path) -> Iterator[dict[str, str]]:
+    """Yield the variables of a setting's commands, and keep what the setting needs running."""
     variables = environment(home)
-    if stage == "alone":
+    if setting == "alone":
         yield variables
         return
     command = [STRAND, "demo", "--keep", "--json", "--nodes", "3"]
@@ -144,16 +144,16 @@ def run(command: str, variables: dict[str, str], home: Path) -> str:
 
 
 def main() -> None:
-    """Renew all recordings, stage by stage; say on stderr what runs."""
+    """Renew all recordings, setting by setting; say on stderr what runs."""
     texts = {page: page.read_text(encoding="utf-8") for page in pages()}
     found = [each for page, text in texts.items() for each in recordings(page, text)]
     bodies: dict[Path, list[tuple[tuple[int, int], str]]] = {page: [] for page in texts}
-    for stage in dict.fromkeys(each.stage for each in found):
+    for setting in dict.fromkeys(each.setting for each in found):
         with (
             tempfile.TemporaryDirectory(prefix="strand-recordings-") as folder,
-            staged(stage, Path(folder)) as variables,
+            running(setting, Path(folder)) as variables,
         ):
-            for each in (each for each in found if each.stage == stage):
+            for each in (each for each in found if each.setting == setting):
                 body = ""
                 for command in each.commands:
                     print(f"{each.page.relative_to(ROOT)}: {command}", file=sys.stderr)

@@ -37,32 +37,32 @@ from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
-from node.rounds.challenges import Challenger
+from node.rounds.asking.gold_asker import GoldAsker
+from node.rounds.asking.queries import QueryBuilder, trust
+from node.rounds.asking.service import RoundService
 from node.rounds.driver import Driver
-from node.rounds.examiner import Examiner
-from node.rounds.gold import GoldBook, load_gold
-from node.rounds.history import RoundHistory
+from node.rounds.following.history import RoundHistory
+from node.rounds.following.meter import RoundMeter
+from node.rounds.following.round_log import log_rounds
+from node.rounds.following.timeline import RoundListener
 from node.rounds.inbound import PROTOCOLS, SLOW_PROTOCOLS, InboundRouter
-from node.rounds.meter import RoundMeter
+from node.rounds.learning.gold_book import GoldBook, load_gold
+from node.rounds.learning.reputation import Reputation, open_reputation
+from node.rounds.newcomers.challenger import Challenger
+from node.rounds.newcomers.willing import WillingNodes
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
-from node.rounds.queries import QueryBuilder, trust
 from node.rounds.queue import RoundQueue
-from node.rounds.reputation import Reputation, open_reputation
-from node.rounds.round_log import log_rounds
-from node.rounds.service import RoundService
-from node.rounds.timeline import RoundListener
-from node.rounds.willing import WillingNodes
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
 from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
-from node.work.challenged import ChallengeServer
+from node.work.challenge_server import ChallengeServer
+from node.work.node_tester import NodeTester, find_tester
+from node.work.program_testing import NodeProgramTester
 from node.work.serving import Serving, open_serving
 from node.work.spare_time import SpareUse
-from node.work.toolbox import Toolbox, find_tester
-from node.work.verifying import ToolboxVerifier
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
@@ -87,8 +87,8 @@ class Node:
     reputation: Reputation
     serving: Serving
     rounds: RoundService
+    gold_asker: GoldAsker
     challenger: Challenger
-    examiner: Examiner
     history: RoundHistory
     lookout: Lookout
     clock: Clock
@@ -109,7 +109,7 @@ class Node:
             events=self.driver.events,
             engine=engine,
             serving=serving,
-            reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
+            reputation=ReputationFacade(self.reputation, self.gold_asker, self.config.node.specialty),
             metrics=MetricsFacade(
                 self.worker,
                 peers,
@@ -139,8 +139,8 @@ async def open_node(
         _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
-        toolbox = Toolbox()
-        grader = AnswerGrader(ToolboxVerifier(toolbox, SpareUse.GOLD))
+        node_tester = NodeTester()
+        grader = AnswerGrader(NodeProgramTester(node_tester, SpareUse.GOLD))
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty, grader)
         serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
@@ -151,7 +151,7 @@ async def open_node(
             trusted=(*trust(config).weights, key.keypair.public),
         )
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
-        worker = EngineWorker(engine, config.engine, inbound, clock, serving, toolbox)
+        worker = EngineWorker(engine, config.engine, inbound, clock, serving, node_tester)
         inbound.serve_challenges(ChallengeServer(worker, serving, clock).serve)
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
@@ -177,8 +177,8 @@ async def open_node(
                 reputation=reputation,
                 serving=serving,
                 rounds=rounds,
-                challenger=Challenger(rounds, reputation, config.gold.share),
-                examiner=_examiner(
+                gold_asker=GoldAsker(rounds, reputation, config.gold.share),
+                challenger=_challenger(
                     WillingNodes(participant, overlay, config.node.specialty, clock, serving.is_open),
                     overlay,
                     worker,
@@ -199,18 +199,18 @@ async def open_node(
                 nursery.cancel_scope.cancel()
 
 
-def _examiner(
+def _challenger(
     nodes: WillingNodes,
     overlay: Overlay,
     worker: EngineWorker,
     reputation: Reputation,
     config: NodeConfig,
     clock: Clock,
-) -> Examiner:
+) -> Challenger:
     """Return what challenges newcomers, with items that nobody can foresee."""
     random = SystemRandom()
-    items = ItemMaker(ToolboxVerifier(worker.inspector.toolbox, SpareUse.CHALLENGE), random)
-    return Examiner(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
+    items = ItemMaker(NodeProgramTester(worker.round_tester.node_tester, SpareUse.CHALLENGE), random)
+    return Challenger(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
 
 
 def _load_key(data_dir: Path) -> NodeKey:
@@ -257,16 +257,16 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
-    serving, toolbox = node.serving, node.worker.inspector.toolbox
-    repeat_on = (node.driver.peer_joined, serving.turned, node.overlay.addresses_changed, toolbox.changed)
+    serving, node_tester = node.serving, node.worker.round_tester.node_tester
+    repeat_on = (node.driver.peer_joined, serving.turned, node.overlay.addresses_changed, node_tester.changed)
     offers = Offers(node.inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
     nursery.start_soon(offers.run, node.overlay.addresses)
-    nursery.start_soon(toolbox.open, partial(find_tester, node.config.sandbox))
+    nursery.start_soon(node_tester.open, partial(find_tester, node.config.sandbox))
     nursery.start_soon(serving.run)
     nursery.start_soon(node.reputation.run)
-    nursery.start_soon(node.challenger.run)
+    nursery.start_soon(node.gold_asker.run)
     if node.config.challenge.enabled == "auto":
-        nursery.start_soon(node.examiner.run)
+        nursery.start_soon(node.challenger.run)
 
 
 async def run_node(

@@ -53,7 +53,7 @@ EVIDENCE_MAX = 64
 """Evidence ids in one closing: at most one per seat."""
 
 STAGES_MAX = 2
-"""Stages of the testing phase: the first testers of each answer, then further ones where their reports differ."""
+"""Stages, the batches of testing: the first testers of each answer, then further ones where their reports differ."""
 
 TESTERS = 3
 """Testers of an answer in the first stage: as few as may settle a finding (R17)."""

@@ -59,7 +59,7 @@ class ChallengeReply:
     """The reply to a challenge. Of refusal, answer and preference only what fits the challenge is read."""
 
     refusal: Annotated[str, Size(0, limits.NAME_BYTES_MAX)]
-    """Why nothing was done, in one word; empty: it was."""
+    """Reason why nothing was done, in one word; empty: it was done."""
     text: Text
     """The answer; empty for a comparison."""
     preference: Annotated[int, Range(ABSTAIN, ONE)]

@@ -21,7 +21,7 @@ from protocol.messages import Answer, Ballot, Commit, Contribution, Opening, Rep
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key
 from simnet.baselines import is_consensual, verdicts_of
-from simnet.decision_model import inspect, judge, write
+from simnet.decision_model import judge, run_tests, write
 from simnet.pairings import judged
 from simnet.plan import SPECIALTY, Plan, PlannedQuery
 from simnet.results import RoundResult, Run, round_result
@@ -118,7 +118,7 @@ def _contributions(
                 body = Answer(author=key, query=query, on=on, content=openings[key].content, salt=openings[key].salt)
             case Phase.TESTING:
                 node, asked = plan.number_of[key], (record.query.findings.kinds, testing_seed(record.beacon, query))
-                findings = inspect(plan, asking.question, node, texts, record.testers[key], asked)
+                findings = run_tests(plan, asking.question, node, texts, record.testers[key], asked)
                 body = Report(author=key, query=query, on=on, stage=record.stage, findings=findings)
             case Phase.JUDGING:
                 body = Ballot(

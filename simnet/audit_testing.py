@@ -1,7 +1,7 @@
 """The audit's own reading of testing, from the text of rules R17 and R18: who tests what, and what that settles.
 
-Apart from `consensus.ranking.findings`, as `audit` is from all of `consensus`. Which texts are equal (R7) is not read a
-second time, and so neither is which answers without a behaviour join others.
+Apart from `consensus.ranking`, as `audit` is from all of `consensus`. Which texts are equal (R7) is not read a second
+time, and so neither is which answers without a behaviour join others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ ONE = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the reports of a round settle about one answer."""
+    """Settled values about one answer."""
 
     status: str
     """`compiles`, `fails` or `unknown`."""
@@ -67,7 +67,7 @@ class Stage:
     assigned: Mapping[Key, tuple[int, ...]]
     """Answers of each tester, ascending."""
     settled: tuple[Settled, ...]
-    """What its closing settles, if there is one."""
+    """Settled values of each answer at its closing; empty without a closing."""
 
 
 def stages_of(papers: ParsedCertificate) -> tuple[Stage, ...]:
@@ -192,7 +192,7 @@ def _settle_all(papers: ParsedCertificate, stage: int) -> tuple[Settled, ...]:
 
 
 class _Word(NamedTuple):
-    """What a tester states, and its votes."""
+    """A tester's findings, and its votes."""
 
     of: Findings
     votes: int

@@ -40,7 +40,7 @@ def judge(
     )
 
 
-def inspect(
+def run_tests(
     plan: Plan,
     question: SimQuestion,
     node: int,
@@ -58,10 +58,10 @@ def inspect(
         assigned: positions of the answers to report on.
         asked: the findings that the query asks for, and the round's seed.
     """
-    workbench = plan.oracle.workbench(question, *asked)
+    testers = plan.oracle.honest_testers(question, *asked)
     found = []
     for answer in assigned:
         candidate = plan.oracle.candidate(question, texts[answer])
-        own = workbench.findings(node, answer, None if candidate is None else candidate.program)
+        own = testers.findings(node, answer, None if candidate is None else candidate.program)
         found.append(plan.behaviours[node].report(question, candidate, own))
     return tuple(found)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from consensus.rounds import effects as fx
-from consensus.rounds.events import Generated, Inspected, Judged, Unable
+from consensus.rounds.events import AnswersTested, Generated, Judged, Unable
 from protocol.types import DeclinedPhase, DeclineReason
 from simnet import decision_model as mind
 from simnet.plan import Plan
@@ -16,7 +16,7 @@ class Job:
     """An accepted job: its result, and the ms until it is ready."""
 
     after_ms: int
-    event: Generated | Inspected | Judged | Unable
+    event: Generated | AnswersTested | Judged | Unable
 
 
 class SimEngine:
@@ -54,16 +54,16 @@ class SimEngine:
         work_ms = plan.scenario.engine.judge_ms * len(preferences)
         return self._work(Judged(effect.wave, preferences), work_ms, now_ms, deadline_ms)
 
-    def inspect(self, effect: fx.Inspect, now_ms: int, deadline_ms: int) -> Job:
+    def run_tests(self, effect: fx.RunTests, now_ms: int, deadline_ms: int) -> Job:
         """Test answers."""
         plan = self._plan
         question = plan.oracle.asked(effect.turns[-1].text)
         texts = [each.text for each in effect.slate]
-        findings = mind.inspect(plan, question, self._node, texts, effect.assigned, (effect.kinds, effect.seed))
+        findings = mind.run_tests(plan, question, self._node, texts, effect.assigned, (effect.kinds, effect.seed))
         work_ms = plan.scenario.engine.test_ms * len(findings)
-        return self._work(Inspected(effect.stage, findings), work_ms, now_ms, deadline_ms)
+        return self._work(AnswersTested(effect.stage, findings), work_ms, now_ms, deadline_ms)
 
-    def _work(self, event: Generated | Inspected | Judged, median_ms: int, now_ms: int, deadline_ms: int) -> Job:
+    def _work(self, event: Generated | AnswersTested | Judged, median_ms: int, now_ms: int, deadline_ms: int) -> Job:
         length = self._slowness * math.exp(self._plan.scenario.engine.spread * self._rng.gauss(0.0, 1.0))
         free_ms = max(self._free_ms, now_ms) + max(1, round(median_ms * length))
         if free_ms > deadline_ms:
@@ -72,12 +72,12 @@ class SimEngine:
         return Job(free_ms - now_ms, event)
 
 
-def _unable(event: Generated | Inspected | Judged) -> Unable:
+def _unable(event: Generated | AnswersTested | Judged) -> Unable:
     """Return what a node says that would have been late with this."""
     match event:
         case Generated():
             return Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.CAPACITY)
-        case Inspected(stage):
+        case AnswersTested(stage):
             return Unable(DeclinedPhase.TESTING, stage, DeclineReason.CAPACITY)
         case Judged(wave):
             return Unable(DeclinedPhase.JUDGING, wave, DeclineReason.CAPACITY)

@@ -63,15 +63,15 @@ class SharedWorld:
 class Machine:
     """A node of the world, and a `network.Host`."""
 
-    def __init__(self, node: int, stage: SharedWorld) -> None:
-        plan = stage.plan
+    def __init__(self, node: int, shared: SharedWorld) -> None:
+        plan = shared.plan
         self.node = node
         self.up = True
         self.keypair = plan.keypairs[node]
         self.behaviour = plan.behaviours[node]
         self._admission = PlacesOnly(known=plan.knows)
         self.participant = Participant(self.keypair, plan.params, admission=self._admission, trusted=plan.trust.weights)
-        self._stage = stage
+        self._shared = shared
         self._honest = node in plan.honest
         self._disk = Disk()
         self._life = 0
@@ -89,7 +89,7 @@ class Machine:
     @property
     def now_ms(self) -> int:
         """Time on its own clock."""
-        return self._stage.clock.now_ms + self._skew_ms
+        return self._shared.clock.now_ms + self._skew_ms
 
     def doom(self, effects: int) -> None:
         """SIGKILL after this many more effects; with 0, now."""
@@ -104,15 +104,15 @@ class Machine:
             self._note("killed")
             self.up, self._doomed, self._wakes_at_ms = False, None, None
             self._life += 1
-            self._stage.network.forget(self.node)
+            self._shared.network.forget(self.node)
 
     def start(self, *, disk_lost: bool) -> None:
         """Start again after a kill, as node/daemon.py and node/rounds/driver.py do (R12)."""
-        plan, now_ms = self._stage.plan, self.now_ms
+        plan, now_ms = self._shared.plan, self.now_ms
         if disk_lost:
             self._disk = Disk(joins_from_ms=now_ms + plan.params.clock_skew_ms)
         self._note("started")
-        self._stage.checkers.restarted(self.node)
+        self._shared.checkers.restarted(self.node)
         self.up = True
         self._engine.restart()
         self.participant = Participant(
@@ -137,8 +137,8 @@ class Machine:
 
     def offer(self) -> None:
         """Announce the node's offer."""
-        shard = self._stage.plan.shard_of(self.node)
-        self.perform(self.participant.offer(self._stage.plan.offer(self.node, self.now_ms), shard, self.now_ms))
+        shard = self._shared.plan.shard_of(self.node)
+        self.perform(self.participant.offer(self._shared.plan.offer(self.node, self.now_ms), shard, self.now_ms))
 
     def ask(self, asking: PlannedQuery) -> tuple[Digest, int, list[fx.Effect]] | None:
         """Begin a round. Returns None if nobody offers to work.
@@ -146,7 +146,7 @@ class Machine:
         The result is its id, its number of members and the effects to perform. Raises ScenarioError for a query that
         the network refuses.
         """
-        plan = self._stage.plan
+        plan = self._shared.plan
         offers = self.participant.validator.offers.valid(self.now_ms)
         trust = trust_of(plan, self._disk.experience, asking)
         presence, valid_ms = self.participant.presence, plan.params.offer_valid_ms
@@ -201,7 +201,7 @@ class Machine:
     def _admit(self, admitted: Admitted) -> None:
         message = admitted.message
         self._note(message.kind.name, message.id)
-        seen = delivery.sighting(self._stage.plan.params, admitted, self.now_ms)
+        seen = delivery.sighting(self._shared.plan.params, admitted, self.now_ms)
         if seen is not None and not self._disk.admit_query(seen):
             delivery.pass_over(self.participant, seen.query)
             return
@@ -210,7 +210,7 @@ class Machine:
                 self._act(action)
             if not self.behaviour.takes(message):
                 return
-        self._stage.checkers.heard(self.node, message, self.now_ms)
+        self._shared.checkers.heard(self.node, message, self.now_ms)
         self.perform(self.participant.on_admitted(admitted, self.now_ms))
 
     # -- effects -------------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class Machine:
     def _act(self, action: Action) -> None:
         match action:
             case fx.Journal(slot, message, secret):
-                self._stage.checkers.signed(self.node, message)
+                self._shared.checkers.signed(self.node, message)
                 self._disk.journal[slot] = message
                 if secret:
                     opening = codec.decode(Opening, secret)
@@ -243,7 +243,7 @@ class Machine:
                 self._disk.drop_before(self.now_ms)
                 self._disk.rounds[action.query] = action
             case fx.Publish(topics, message):
-                self._stage.checkers.signed(self.node, message)
+                self._shared.checkers.signed(self.node, message)
                 self._note("publish", message.id)
                 for topic in topics:
                     self._publish(topic, message)
@@ -255,26 +255,26 @@ class Machine:
                 self._fetch(action, 0)
             case fx.Probe():
                 self._probe(action)
-            case fx.Generate() | fx.Inspect() | fx.Judge():
+            case fx.Generate() | fx.RunTests() | fx.Judge():
                 self._begin(action)
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
-                self._stage.checkers.certified(self.node, certificate)
+                self._shared.checkers.certified(self.node, certificate)
                 self._learn(certificate)
-                self._stage.watch.saw(self.node, action)
+                self._shared.watch.saw(self.node, action)
             case fx.Progress() | fx.Decide():
-                self._stage.watch.saw(self.node, action)
+                self._shared.watch.saw(self.node, action)
             case fx.RoundEnded(query, role, _, _, _):
                 self._note(f"{role} {action.ending}", query)
                 if role == "member" and action.ending is not fx.Ending.CANCELLED:
                     self._disk.rounds.pop(query, None)
-                self._stage.watch.saw(self.node, action)
+                self._shared.watch.saw(self.node, action)
             case fx.PlaceFreed(query):
                 self._note("place freed", query)
                 self._disk.rounds.pop(query, None)
             case Frame(topic, source, data, to):
-                numbers = None if to is None else tuple(self._stage.plan.number_of[key] for key in to)
-                self._stage.network.publish(self.node, topic, source, data, to=numbers)
+                numbers = None if to is None else tuple(self._shared.plan.number_of[key] for key in to)
+                self._shared.network.publish(self.node, topic, source, data, to=numbers)
             case Stream(requester, data):
                 self._send(requester, data, lambda _: None)
             case Later(after_ms, later):
@@ -286,7 +286,7 @@ class Machine:
                 assert_never(action)
 
     def _publish(self, topic: str, message: VerifiedMessage) -> None:
-        self._stage.network.publish(
+        self._shared.network.publish(
             self.node,
             topic,
             self.keypair.public,
@@ -298,7 +298,7 @@ class Machine:
     def _contribute(self, effect: fx.Contribute, tries: int = 1) -> None:
         """Send by stream; without an acknowledgement gossip, or send again what is private."""
         message = effect.message
-        self._stage.checkers.signed(self.node, message)
+        self._shared.checkers.signed(self.node, message)
         self._note("contribute", message.id)
 
         def acknowledged(reply: bytes | None) -> None:
@@ -308,7 +308,7 @@ class Machine:
             if handover.again_ms is not None:
                 self._after(handover.again_ms, self._contribute, effect, tries + 1)
             if handover.delivered is not None:
-                self._stage.checkers.delivered(self.node, message, self.now_ms)
+                self._shared.checkers.delivered(self.node, message, self.now_ms)
                 self.perform(self.participant.on_work_done(handover.query, handover.delivered, self.now_ms))
 
         self._send(effect.requester, message.envelope, acknowledged)
@@ -335,7 +335,7 @@ class Machine:
             served = target.participant.serve_pull(self.keypair.public, request)
             if isinstance(served, Fault):
                 return None
-            self._stage.checkers.served(target.node, effect.query, served.reply)
+            self._shared.checkers.served(target.node, effect.query, served.reply)
             return served.reply
 
         def answered(reply: bytes | None) -> None:
@@ -391,14 +391,14 @@ class Machine:
         retried: bool = False,
     ) -> None:
         """Request something from a peer over a stream. The reply, None on timeout, is dropped after a restart."""
-        number, life = self._stage.plan.number_of[peer], self._life
+        number, life = self._shared.plan.number_of[peer], self._life
         target = self._peer(number)
 
         def alive(reply: bytes | None) -> None:
             if self._life == life:
                 answered(reply)
 
-        self._stage.network.request(self.node, number, size, lambda: serve(target), alive, timeout_ms, retried=retried)
+        self._shared.network.request(self.node, number, size, lambda: serve(target), alive, timeout_ms, retried=retried)
 
     def certificate(self, query: Digest) -> bytes | None:
         """Return the certificate that it serves to members."""
@@ -406,7 +406,7 @@ class Machine:
 
     def _learn(self, certificate: bytes) -> None:
         """Learn from a round of its own."""
-        plan = self._stage.plan
+        plan = self._shared.plan
         if plan.scenario.reputation.gold:
             verified = verify_certificate(certificate)
             assert not isinstance(verified, Fault)
@@ -415,14 +415,14 @@ class Machine:
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, effect: fx.Generate | fx.Inspect | fx.Judge) -> None:
+    def _begin(self, effect: fx.Generate | fx.RunTests | fx.Judge) -> None:
         """Start a job; its result comes back when it is done."""
-        now_ms, latest_ms = self._stage.clock.now_ms, effect.deadline_ms - self._skew_ms
+        now_ms, latest_ms = self._shared.clock.now_ms, effect.deadline_ms - self._skew_ms
         match effect:
             case fx.Generate():
                 job = self._engine.generate(effect, self._life, now_ms, latest_ms)
-            case fx.Inspect():
-                job = self._engine.inspect(effect, now_ms, latest_ms)
+            case fx.RunTests():
+                job = self._engine.run_tests(effect, now_ms, latest_ms)
             case fx.Judge():
                 job = self._engine.judge(effect, now_ms, latest_ms)
         if job is not None:
@@ -438,10 +438,10 @@ class Machine:
         if wake_at_ms is None:
             self._wakes_at_ms = None
             return
-        at_ms = max(wake_at_ms - self._skew_ms, self._stage.clock.now_ms)
+        at_ms = max(wake_at_ms - self._skew_ms, self._shared.clock.now_ms)
         if self._wakes_at_ms is None or at_ms < self._wakes_at_ms:
             self._wakes_at_ms = at_ms
-            self._stage.clock.at(at_ms, self._wake, at_ms)
+            self._shared.clock.at(at_ms, self._wake, at_ms)
 
     def _wake(self, at_ms: int) -> None:
         if self._wakes_at_ms == at_ms:
@@ -456,15 +456,15 @@ class Machine:
             if self._life == life:
                 action(*args)  # type: ignore[operator]
 
-        self._stage.clock.after(after_ms, act)
+        self._shared.clock.after(after_ms, act)
 
     def _peer(self, node: int) -> "Machine":
-        peer = self._stage.network.hosts[node]
+        peer = self._shared.network.hosts[node]
         assert isinstance(peer, Machine)
         return peer
 
     def _desk(self) -> AdversaryContext:
-        return AdversaryContext(self.keypair, self._stage.plan.params, self.now_ms, self._random)
+        return AdversaryContext(self.keypair, self._shared.plan.params, self.now_ms, self._random)
 
     def _note(self, what: str, about: bytes = b"") -> None:
-        self._stage.trace.note(self._stage.clock.now_ms, self.node, what, about)
+        self._shared.trace.note(self._shared.clock.now_ms, self.node, what, about)

@@ -24,7 +24,7 @@ from protocol.messages import AnswerContent
 from protocol.types import ONE, FindingKind, FinishReason, TaskType
 from simnet.chance import chance
 from simnet.preset import Preset
-from simnet.programs import RIGHT, Program, Workbench, source_of
+from simnet.programs import RIGHT, HonestTesters, Program, source_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -115,9 +115,9 @@ class Oracle:
         """
         return self._wrong(question.number, label)
 
-    def workbench(self, question: SimQuestion, kinds: FindingKind, key: bytes) -> Workbench:
-        """Return what honest testers of a round use; `key` is the round's seed."""
-        return Workbench(self.seed, question.number, question.testable, self.preset.flake, kinds, key)
+    def honest_testers(self, question: SimQuestion, kinds: FindingKind, key: bytes) -> HonestTesters:
+        """Return the honest testers of a round; `key` is its seed."""
+        return HonestTesters(self.seed, question.number, question.testable, self.preset.flake, kinds, key)
 
     def asked(self, text: str) -> SimQuestion:
         """Return the question of a query's text, which must be one of this world's."""

@@ -86,7 +86,7 @@ class ParsedCertificate:
 def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, ...]:
     """Open everything and resolve the names in the closings.
 
-    With findings at this stage there is nothing to reason about.
+    With findings up to here there is nothing to reason about.
     """
     network = hash_of(b"strand/params/3", codec.encode(certificate.params))
     findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""What simulated programs do when they are tested, and what an honest tester therefore reports.
+"""Simulated programs under test, and the findings of honest testers about them.
 
 A program is its option: programs of one option behave alike on every input, those of two differ on a share of inputs
 that is drawn for each option. Findings depend on the round's seed as a real tester's do, so that honest testers agree
@@ -62,8 +62,8 @@ def source_of(option: int, writer: str, *, compiles: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Workbench:
-    """One honest tester's view of one round's programs."""
+class HonestTesters:
+    """Honest testers of one round, with all that decides about their findings."""
 
     seed: int
     """The world's seed."""

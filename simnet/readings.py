@@ -1,4 +1,4 @@
-"""Where the two readings of one certificate differ: the audit's own, and that of `consensus`."""
+"""Finds differences between the two readings of one certificate: the audit's own, and that of `consensus`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

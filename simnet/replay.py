@@ -9,7 +9,7 @@ from consensus.certificates.evidence import Slot, slot_of
 from consensus.rounds import recording as told
 from consensus.rounds.admission import Admission, Refusal, WorkingPlace
 from consensus.rounds.effects import Effect
-from consensus.rounds.events import Delivered, Generated, Inspected, Judged, Unable
+from consensus.rounds.events import AnswersTested, Delivered, Generated, Judged, Unable
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.pulls import LeftOut
@@ -117,7 +117,7 @@ class _Replayed:
                 unable = Unable(each.phase, each.repetition, each.reason)
                 return node.on_work_done(each.query, unable, each.at_ms)
             case told.FoundOut():
-                return node.on_work_done(each.query, Inspected(each.stage, each.findings), each.at_ms)
+                return node.on_work_done(each.query, AnswersTested(each.stage, each.findings), each.at_ms)
             case told.Reached():
                 return node.on_work_done(each.query, Delivered(each.message, bool(each.acknowledged)), each.at_ms)
             case told.Weighed():

@@ -69,8 +69,8 @@ class World:
         self.checkers = Checkers(plan)
         self.trace = Trace()
         self.run = Run(scenario.seed, scenario.nodes)
-        stage = SharedWorld(plan, self.clock, self.network, self.checkers, self.trace, self)
-        self.machines = [Machine(node, stage) for node in range(scenario.nodes)]
+        shared = SharedWorld(plan, self.clock, self.network, self.checkers, self.trace, self)
+        self.machines = [Machine(node, shared) for node in range(scenario.nodes)]
         self.network.hosts.extend(self.machines)
         self._progress = progress
         self._open: dict[int, _Open] = {}

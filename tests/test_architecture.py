@@ -152,8 +152,8 @@ BLIND_EDGES = (
     "node/overlay/",
     "node/http/edge.py",
     "node/cli/main.py",
-    "node/work/inspecting.py",
-    "node/gold/verifying.py",
+    "node/work/testing.py",
+    "node/gold/program_testing.py",
 )
 """A handler's bug must not end libp2p's tasks, nor a request the node, nor may what a stranger's program does to its
 reader; a command's last words are a line, no traceback."""

@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import Final, Protocol, TypeVar
 
 from consensus.ranking.clusters import canonical_form
-from consensus.ranking.findings import UNTESTED, SettledFindings, tool_versions_of
+from consensus.ranking.settling import UNTESTED, SettledFindings
+from consensus.ranking.testers import tool_versions_of
 from protocol import codec
 from protocol.conversation import bytes_of, digest_of
 from protocol.errors import Fault, FaultReason

@@ -7,10 +7,13 @@ from functools import lru_cache
 import numpy as np
 
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.ranking import certainty, findings, judges
+from consensus.ranking import certainty, judges
+from consensus.ranking.behaviour import agreement
 from consensus.ranking.bradley_terry import STRENGTH_ONE, Fit, Item, PriorParameters, quantise
+from consensus.ranking.finding_score import FindingFeatures, features_of, score_of
 from consensus.ranking.futility import decisiveness_of, expected_gain, information_of
 from consensus.ranking.judges import HONEST, JudgePrior
+from consensus.ranking.settling import SettledFindings
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import domain_digest
 from protocol.limits import WEIGHT_MAX
@@ -85,7 +88,8 @@ def rank(record: RoundRecord) -> Ranking:
         return Ranking((), Outcome.FAILED, _why_none(record), StopReason.ABORTED, p_correct=0, calibrated=False)
     names = _names(record, able)
     clusters = {index: names.index(record.clusters[index]) for index in able}
-    fitted = _fit(fit_input(record))
+    given = fit_input(record)
+    fitted = _fit(given)
     order = sorted(
         able,
         key=lambda index: (
@@ -108,7 +112,7 @@ def rank(record: RoundRecord) -> Ranking:
     runner_up = next((index for index in order if clusters[index] != clusters[order[0]]), None)
     query = record.query
     calibration = (query.calibration_intercept, query.calibration_slope, query.calibration_findings)
-    p_correct = certainty.p_correct(ranked[0].p_best, calibration, finding_scores(record)[order[0]])
+    p_correct = certainty.p_correct(ranked[0].p_best, calibration, given.scores[able.index(order[0])])
     confident = p_correct >= query.confidence_min
     agreed = confident and _is_agreed(record, [index for index in able if clusters[index] == clusters[order[0]]])
     compared = () if agreed or runner_up is None else (order[0], runner_up)
@@ -118,7 +122,7 @@ def rank(record: RoundRecord) -> Ranking:
     elif agreed:
         stop = StopReason.AGREED
     else:
-        stop = _stop(record, fitted, ranked[0].p_best, clusters[order[0]], reason)
+        stop = _stop(record, given, fitted, ranked[0].p_best, clusters[order[0]], reason)
     return Ranking(ranked, outcome, reason, stop, p_correct, calibration != certainty.UNCALIBRATED)
 
 
@@ -164,27 +168,16 @@ def _names(record: RoundRecord, able: Sequence[int]) -> list[int]:
     return sorted({record.clusters[index] for index in able})
 
 
-def finding_features(record: RoundRecord) -> dict[int, findings.FindingFeatures]:
-    """R18: return what findings say of each answer that can win, by its position in the slate; empty: none tested."""
+def _finding_features(record: RoundRecord, able: Sequence[int]) -> tuple[FindingFeatures, ...]:
+    """R18: return what findings say of each answer that can win, in the order of the slate; empty: none is tested."""
     if not record.findings:
-        return {}
-    able = standing(record)
-    members: dict[int, list[tuple[int, int, findings.SettledFindings]]] = {}
+        return ()
+    members: dict[int, list[tuple[int, int, SettledFindings]]] = {}
     for index in able:
         told = (record.texts[index], record.votes_of(index), record.found(index))
         members.setdefault(record.clusters[index], []).append(told)
-    agreeing = {name: findings.agreement(each) for name, each in members.items()}
-    return {index: findings.features(record.found(index), agreeing[record.clusters[index]]) for index in able}
-
-
-def finding_scores(record: RoundRecord) -> dict[int, int]:
-    """R18: return what findings add to the strength of each answer that can win, log-odds in 2^-16.
-
-    The keys are positions in the slate.
-    """
-    scores = dict.fromkeys(standing(record), 0)
-    plan = record.query.findings
-    return scores | {index: findings.score(plan, given) for index, given in finding_features(record).items()}
+    agreeing = {name: agreement(each) for name, each in members.items()}
+    return tuple(features_of(record.found(index), agreeing[record.clusters[index]]) for index in able)
 
 
 def _is_agreed(record: RoundRecord, winners: Sequence[int]) -> bool:
@@ -213,6 +206,10 @@ class FitInput:
     """One prior for each seat, in the order of the roster."""
     judgements: tuple[judges.JudgedComparison, ...]
     model: PriorParameters
+    features: tuple[FindingFeatures, ...]
+    """What findings say of each item (R18); empty: none is tested."""
+    scores: tuple[int, ...]
+    """What findings add to the strength of each item, log-odds in 2^-16; it is part of the item's author weight."""
 
 
 def fit_input(record: RoundRecord) -> FitInput:
@@ -220,14 +217,15 @@ def fit_input(record: RoundRecord) -> FitInput:
     able = standing(record)
     names = _names(record, able)
     place = {index: position for position, index in enumerate(able)}
-    scores = finding_scores(record)
+    features = _finding_features(record, able)
+    scores = tuple(score_of(record.query.findings, each) for each in features) or (0,) * len(able)
     items = tuple(
         Item(
             cluster=names.index(record.clusters[index]),
             vote_weight=record.votes_of(index),
-            author_weight=_bounded(record.seats[record.answers[index].author].author_weight + scores[index]),
+            author_weight=_bounded(record.seats[record.answers[index].author].author_weight + score),
         )
-        for index in able
+        for index, score in zip(able, scores, strict=True)
     )
     written = {record.answers[index].author: place[index] for index in able}
     number = {key: position for position, key in enumerate(record.seats)}
@@ -242,9 +240,8 @@ def fit_input(record: RoundRecord) -> FitInput:
         if each.preference != ABSTAIN and each.first in place and each.second in place
     )
     query = record.query
-    return FitInput(
-        items, judge_priors, judgements, PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE)
-    )
+    model = PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE)
+    return FitInput(items, judge_priors, judgements, model, features, scores)
 
 
 def _bounded(weight: int) -> int:
@@ -294,7 +291,9 @@ _ASKED_ON = (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE)
 """Reasons that more ballots may remove."""
 
 
-def _stop(record: RoundRecord, fitted: Fit, p_best: int, leader: int, reason: OutcomeReason) -> StopReason:
+def _stop(
+    record: RoundRecord, given: FitInput, fitted: Fit, p_best: int, leader: int, reason: OutcomeReason
+) -> StopReason:
     """R8: return the first reason that holds, so that every recount finds the same.
 
     While another wave can help, `certain` needs at least one counted ballot, enough judges and the confidence that was
@@ -307,24 +306,23 @@ def _stop(record: RoundRecord, fitted: Fit, p_best: int, leader: int, reason: Ou
     if record.wave + 1 == len(record.query.waves) or not record.assignment:
         return StopReason.SPENT
     enough_judges = reason is not OutcomeReason.TOO_FEW_JUDGES
-    if record.query.futility and enough_judges and _gain(record, fitted, leader) < record.query.futility:
+    if record.query.futility and enough_judges and _gain(record, given, fitted, leader) < record.query.futility:
         return StopReason.FUTILE
     return StopReason.BUDGET
 
 
-def _gain(record: RoundRecord, fitted: Fit, leader: int) -> int:
+def _gain(record: RoundRecord, given: FitInput, fitted: Fit, leader: int) -> int:
     """R19: return what the next wave is expected to gain, log-odds in 2^-16.
 
     It will be judged by those that judged this one, each with its weight and its share of honesty.
     """
-    case = fit_input(record)
     theta = np.array(fitted.strengths) / STRENGTH_ONE
-    honest = judges.characters(case.items, case.judge_priors, case.judgements, theta)[:, HONEST].tolist()
-    worth = [abs(prior.weight) * share // ONE for prior, share in zip(case.judge_priors, honest, strict=True)]
+    honest = judges.characters(given.items, given.judge_priors, given.judgements, theta)[:, HONEST].tolist()
+    worth = [abs(prior.weight) * share // ONE for prior, share in zip(given.judge_priors, honest, strict=True)]
     number = {key: position for position, key in enumerate(record.seats)}
     here = [ballot for ballot in _counted(record) if ballot.wave == record.wave]
     information = information_of([worth[number[ballot.author]] for ballot in here], record.query.waves[record.wave + 1])
-    decisiveness = decisiveness_of([(worth[each.judge], each.preference) for each in case.judgements])
+    decisiveness = decisiveness_of([(worth[each.judge], each.preference) for each in given.judgements])
     return expected_gain(fitted, leader, information, decisiveness)
 
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.ranking.findings import SETTLING_MIN, UNTESTED, assign_testers, behaviour_clusters, settle
+from consensus.ranking.behaviour import behaviour_clusters
+from consensus.ranking.settling import SETTLING_MIN, UNTESTED, settle
+from consensus.ranking.testers import assign_testers
 from protocol.limits import STAGES_MAX
 from protocol.messages import Findings, Report
 from protocol.types import Key, TaskType

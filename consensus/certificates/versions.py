@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
 from consensus.certificates.frozen import wire_1_hbt_2_forms_1_draws_1, wire_2_hbt_2_forms_1_draws_1
-from consensus.certificates.report import CertificateReading, reading_of
+from consensus.certificates.reading import CertificateReading, reading_of
 from protocol import codec, versions
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX

@@ -7,7 +7,7 @@ import numpy as np
 
 from consensus.learning.logistic import logistic_mode
 from consensus.ranking import certainty
-from consensus.ranking.findings import SCORE_MAX
+from consensus.ranking.finding_score import SCORE_MAX
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 

@@ -31,8 +31,8 @@ COUNT_MAX: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class ChallengeStanding:
-    """What one asker saw of one node in challenges."""
+class ChallengeRecord:
+    """Counts of one node's challenges at one asker, and the end of the record."""
 
     evidence: int = 0
     """Evidence that it does better than by guessing, in 1/1000 of a natural logarithm (`node.gold.newcomer`)."""
@@ -59,22 +59,22 @@ class ChallengeStanding:
         return scored + self.void
 
 
-def challenge_weights(standing: ChallengeStanding, rounds: int) -> SeatWeights | None:
+def challenge_weights(record: ChallengeRecord, rounds: int) -> SeatWeights | None:
     """Return the weights in a roster; None: none, because the node has not passed, or its weight has faded.
 
     Vote and judge are apart: a node that only answered is no judge. `rounds`: those from which the asker has learned.
     """
-    if standing.earned_at is None:
+    if record.earned_at is None:
         return None
-    faded = CAP * 0.5 ** (max(0, rounds - standing.earned_at) / HALF_LIFE_ROUNDS)
-    answers, judgements = (standing.answers_passed, standing.answers_failed), _above_chance(standing)
+    faded = CAP * 0.5 ** (max(0, rounds - record.earned_at) / HALF_LIFE_ROUNDS)
+    answers, judgements = (record.answers_passed, record.answers_failed), _above_chance(record)
     vote, judge = (_level(faded * _share(*counts)) for counts in (answers, judgements))
     return SeatWeights(vote, judge) if vote or judge else None
 
 
-def _above_chance(standing: ChallengeStanding) -> tuple[int, int]:
+def _above_chance(record: ChallengeRecord) -> tuple[int, int]:
     """Return the judgements beyond those that a coin gets right, and the others."""
-    right, wrong = standing.judgements_right, standing.judgements_wrong
+    right, wrong = record.judgements_right, record.judgements_wrong
     return max(0, right - wrong), 2 * min(right, wrong)
 
 

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.certificates.tally import FitInput, Ranking, finding_features, finding_scores, fit_input, standing
+from consensus.certificates.tally import FitInput, Ranking, fit_input, standing
 from consensus.learning.calibration import calibrate
 from consensus.learning.dataset import Dataset, JudgedQuestion, PairwiseJudgement
 from consensus.learning.finding_strengths import CheckedQuestion, FindingStrengths, learn_strengths
@@ -26,8 +26,9 @@ from consensus.ranking import judges
 from consensus.ranking.bradley_terry import Posterior, PriorParameters, quantise
 from consensus.ranking.certainty import UNCALIBRATED
 from consensus.ranking.exact_math import DRAWS
-from consensus.ranking.findings import FindingFeatures, contradicts
+from consensus.ranking.finding_score import FindingFeatures
 from consensus.ranking.judges import JudgePrior, invert_counts
+from consensus.ranking.settling import contradicts
 from protocol.messages import Report
 from protocol.types import ONE, CompileStatus, Digest, Key, TaskType
 
@@ -276,8 +277,7 @@ def _gold_round(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bo
     answers = [record.answers[index] for index in able]
     right = tuple(truth[answer.id] for answer in answers)
     seats = list(record.seats)
-    scores, features = finding_scores(record), finding_features(record)
-    winner = next(index for index in able if record.answers[index].id == ranking.winner)
+    winner = next(number for number, answer in enumerate(answers) if answer.id == ranking.winner)
     return GoldRound(
         query=record.id,
         task=record.query.task,
@@ -289,8 +289,8 @@ def _gold_round(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bo
         p_best=ranking.p_best,
         correct=truth[ranking.ranked[0].answer],
         scores=tuple(_log_score(given, right, model) for model in model_choices(record.query.task)),
-        score=scores[winner],
-        features=tuple(features[index] for index in able if features),
+        score=given.scores[winner],
+        features=given.features,
     )
 
 

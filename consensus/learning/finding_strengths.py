@@ -16,7 +16,7 @@ from consensus.learning.agreement import FloatArray
 from consensus.learning.dataset import JudgedQuestion
 from consensus.learning.gold_fit import discount
 from consensus.ranking.bradley_terry import LOCAL, Item, PriorParameters, prior_of
-from consensus.ranking.findings import WARNINGS_MAX, FindingFeatures
+from consensus.ranking.finding_score import WARNINGS_MAX, FindingFeatures
 from protocol.types import ONE
 
 FACTORS = (0.25, 0.5, 1.0, 2.0)
@@ -32,7 +32,7 @@ NAMES = ("agreement", "compiles", "tests", "lint")
 
 @dataclass(frozen=True, slots=True)
 class FindingStrengths:
-    """What findings weigh in a query (`FindingsPlan`), and when a round may end by them. Strengths are in log-odds."""
+    """Strengths of findings in a query (`FindingsPlan`), in log-odds, and the share of votes that ends a round."""
 
     agreement: float = 1.35
     """For each unit of vote weight that agrees: measured on 65 tasks, an answer alone is right in 62 %, one with which
@@ -112,7 +112,7 @@ def _log_likelihoods(
 
 
 def _row(features: FindingFeatures) -> tuple[float, ...]:
-    """Return what one unit of each strength adds to an answer, in the order of NAMES (`findings.score`)."""
+    """Return what one unit of each strength adds to an answer, in the order of NAMES (`finding_score.score_of`)."""
     return (
         features.agreeing / ONE,
         float(features.compiles),

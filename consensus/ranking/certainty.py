@@ -9,7 +9,7 @@ add to the winner's strength, which says something about the answer by itself. T
 import numpy as np
 
 from consensus.ranking import exact_math
-from consensus.ranking.findings import SCORE_MAX
+from consensus.ranking.finding_score import SCORE_MAX
 from protocol.types import ONE
 
 UNCALIBRATED = (0, ONE, 0)

@@ -1,4 +1,4 @@
-"""How a member signs, repeats and sends its contributions, and pulls what it lacks (rules R12, R13)."""
+"""Signs, repeats and sends a member's contributions, and pulls the messages that it lacks (rules R12, R13)."""
 
 from dataclasses import replace
 

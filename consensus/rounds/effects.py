@@ -8,7 +8,7 @@ from typing import Literal
 from consensus.certificates.evidence import Slot
 from consensus.certificates.record import Phase
 from consensus.certificates.tally import Ranking
-from consensus.ranking.findings import SettledFindings
+from consensus.ranking.settling import SettledFindings
 from consensus.rounds.admission import Refusal
 from protocol.errors import Fault
 from protocol.messages import Turn
@@ -94,8 +94,8 @@ class SlateAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspect:
-    """Test answers in the local sandbox; the result comes back as `Inspected` or `Unable`, or not at all."""
+class RunTests:
+    """Test answers in the local sandbox; the result comes back as `AnswersTested` or `Unable`, or not at all."""
 
     query: Digest
     stage: int
@@ -243,7 +243,7 @@ Effect = (
     | Contribute
     | Pull
     | Generate
-    | Inspect
+    | RunTests
     | Judge
     | Probe
     | Progress

@@ -43,7 +43,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class AnswersTested:
     """Our sandbox tested the answers of a stage: findings about each, in the requested order."""
 
     stage: int
@@ -56,7 +56,7 @@ class Unable:
 
     phase: DeclinedPhase
     repetition: int
-    """The stage or the wave; 0 for the answer."""
+    """Number of the stage or the wave; 0 for the answer."""
     reason: DeclineReason
 
 
@@ -89,7 +89,7 @@ class Tick:
     """Time passed: the state's `wake_at_ms` may have been reached."""
 
 
-Worked = Generated | Inspected | Judged | Unable | Delivered
+Worked = Generated | AnswersTested | Judged | Unable | Delivered
 """Results of work for a round: our engine's and our sandbox's, or the sending of a contribution."""
 
 Event = Received | Pulled | Worked | Replied | Alive | Tick

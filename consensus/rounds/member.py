@@ -9,13 +9,13 @@ from consensus.certificates.evidence import Slot, contradicts, equivocated, exam
 from consensus.certificates.record import Phase, RoundRecord
 from consensus.rounds import working
 from consensus.rounds.contributing import pull, signed
-from consensus.rounds.effects import Contribute, Effect, Ending, Generate, Inspect, Judge, RoundEnded
+from consensus.rounds.effects import Contribute, Effect, Ending, Generate, Judge, RoundEnded, RunTests
 from consensus.rounds.events import (
     Alive,
+    AnswersTested,
     Delivered,
     Event,
     Generated,
-    Inspected,
     Judged,
     Pulled,
     Received,
@@ -109,7 +109,7 @@ def step(state: Member, event: Event, now_ms: int) -> MemberTransition:
 
 def without_work(effects: Iterable[Effect]) -> tuple[Effect, ...]:
     """Return effects without work of the engine: of a step at whose end the round is over, it would be for nothing."""
-    return tuple(effect for effect in effects if not isinstance(effect, Generate | Inspect | Judge))
+    return tuple(effect for effect in effects if not isinstance(effect, Generate | RunTests | Judge))
 
 
 def _owed(transition: MemberTransition, now_ms: int) -> MemberTransition:
@@ -126,7 +126,7 @@ def _step(state: Member, event: Event, now_ms: int) -> MemberTransition:
             return _take_pulled(state, event, now_ms)
         case Generated(content, salt):
             return working.commit(state, Opening(content=content, salt=salt))
-        case Inspected(stage, findings):
+        case AnswersTested(stage, findings):
             return working.report(state, stage, findings)
         case Judged(wave, preferences):
             return working.vote(state, wave, preferences)
@@ -208,8 +208,8 @@ def _take_pulled(state: Member, pulled: Pulled, now_ms: int) -> MemberTransition
     if pulled.tests and not state.tests:
         state = replace(state, tests=pulled.tests)
     if state.texts_due_ms is not None and not state.lacks_texts:
-        inspecting = working.inspect(state, now_ms)
-        state, effects = inspecting.state, (*effects, *inspecting.effects)
+        testing = working.run_tests(state, now_ms)
+        state, effects = testing.state, (*effects, *testing.effects)
     wanted = [each for each in pulled.messages if each.kind in CLOSINGS or each.id in state.missing]
     for message in sorted(wanted, key=lambda each: each.kind in CLOSINGS):
         received = _receive(state, message, now_ms)
@@ -259,7 +259,7 @@ def _enter(state: Member, came_ms: int, now_ms: int) -> MemberTransition:
         case Phase.OPENING:
             return working.open_commitment(state)
         case Phase.TESTING:
-            return working.inspect(state, now_ms)
+            return working.run_tests(state, now_ms)
         case Phase.JUDGING:
             return working.judge(state, now_ms)
         case Phase.COSIGNING:
@@ -340,8 +340,8 @@ def _tick(state: Member, now_ms: int) -> MemberTransition:
     """
     effects: tuple[Effect, ...] = ()
     if state.texts_due_ms is not None and now_ms >= state.texts_due_ms:
-        inspecting = working.inspect(state, now_ms)
-        state, effects = inspecting.state, inspecting.effects
+        testing = working.run_tests(state, now_ms)
+        state, effects = testing.state, testing.effects
     if now_ms < state.closing_due_ms:
         return MemberTransition(state, effects)
     if state.pulls >= PULLS_MAX:

@@ -201,7 +201,7 @@ class Participant:
         return known.budgets_end_ms if known is not None and known.keeps_place else None
 
     def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
-        """Take the result of a Generate, an Inspect or a Judge, or the delivery of a Contribute."""
+        """Take the result of a Generate, a RunTests or a Judge, or the delivery of a Contribute."""
         return self._step(query, event, now_ms)
 
     def take_local_message(self, now_ms: int) -> list[Effect] | None:

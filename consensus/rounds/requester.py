@@ -16,10 +16,10 @@ from consensus.rounds.admission import Refusal
 from consensus.rounds.effects import Certify, Decide, Effect, Ending, Journal, Probe, Progress, Publish, RoundEnded
 from consensus.rounds.events import (
     Alive,
+    AnswersTested,
     Delivered,
     Event,
     Generated,
-    Inspected,
     Judged,
     Pulled,
     Received,
@@ -144,7 +144,7 @@ def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
             return RequesterTransition(replace(state, waiting=state.waiting.lives(member, now_ms)))
         case Replied(member, refusal):
             return _replied(state, member, refusal, now_ms)
-        case Generated() | Inspected() | Judged() | Unable() | Delivered() | Pulled():
+        case Generated() | AnswersTested() | Judged() | Unable() | Delivered() | Pulled():
             raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
         case _:
             assert_never(event)

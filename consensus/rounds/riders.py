@@ -1,4 +1,4 @@
-"""What a closing names, and what of it travels inside it (rule R13)."""
+"""The messages that a closing names, and those of them that travel inside it (rule R13)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a member gives to a round, phase by phase: an answer, its opening, a report, a ballot, or a decline.
+"""A member's work, phase by phase: it gives an answer, its opening, a report, a ballot, or a decline.
 
 `member` decides when; here stands what.
 """
@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from consensus.certificates.evidence import Slot, declining
 from consensus.certificates.record import Phase, RoundRecord, check_content, check_decline, commit_to, is_void
-from consensus.ranking.findings import agreement
+from consensus.ranking.behaviour import agreement
 from consensus.rounds.contributing import contribute, pull, repeat
-from consensus.rounds.effects import Generate, Inspect, Judge, SlateAnswer
+from consensus.rounds.effects import Generate, Judge, RunTests, SlateAnswer
 from consensus.rounds.membership import Member, MemberTransition
 from protocol import codec
 from protocol.errors import FaultReason
@@ -74,7 +74,7 @@ def commitment(state: Member, opening: Opening) -> Digest:
 # -- testing -------------------------------------------------------------------------------------------------------
 
 
-def inspect(state: Member, now_ms: int) -> MemberTransition:
+def run_tests(state: Member, now_ms: int) -> MemberTransition:
     """R17: have the assigned answers tested, once the texts that this takes are here.
 
     A text that does not come is pulled again, a few times. Then answers are tested without the asker's tests; without
@@ -102,7 +102,7 @@ def inspect(state: Member, now_ms: int) -> MemberTransition:
         SlateAnswer(content.text, votes[answer.author])
         for answer, content in zip(record.answers, record.contents.values(), strict=True)
     )
-    inspect = Inspect(
+    run = RunTests(
         query=record.id,
         stage=record.stage,
         turns=state.turns,
@@ -113,7 +113,7 @@ def inspect(state: Member, now_ms: int) -> MemberTransition:
         seed=testing_seed(record.beacon, record.id),
         deadline_ms=state.phase_ends_ms,
     )
-    return MemberTransition(state, (inspect,))
+    return MemberTransition(state, (run,))
 
 
 def report(state: Member, stage: int, findings: tuple[Findings, ...]) -> MemberTransition:
@@ -208,7 +208,7 @@ _GIVEN = {
     DeclinedPhase.JUDGING: Kind.BALLOT,
     DeclinedPhase.COSIGNING: Kind.COSIGN,
 }
-"""What a member gives in a phase that it may decline."""
+"""Kind of the contribution in each phase that a member may decline."""
 
 
 def _decline_slot(state: Member, phase: DeclinedPhase, wave: int) -> Slot:

@@ -21,6 +21,10 @@ FINDING_KINDS: Final[dict[FindingName, FindingKind]] = {
 """The same on the wire."""
 
 
+Findings = Annotated[tuple[FindingName, ...], msgspec.Meta(max_length=len(FINDING_KINDS))]
+"""Findings that a question asks for; more names than there are would only be repetitions."""
+
+
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A question for the swarm; for fields that are null or left out, the node's configuration holds.
 
@@ -52,7 +56,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     have committed to their answers. Empty: none."""
     show_tests: bool = False
     """Whether the tests also follow the last turn, so that the answers' authors see them."""
-    findings: tuple[FindingName, ...] | None = None
+    findings: Findings | None = None
     """What is found out about the answers to a task `code`, beside the tests, which are always run; none of them: no
     answer is tested."""
     test_ms: Positive | None = None

@@ -6,9 +6,10 @@ import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Turn
-from node.api.findings import AnswerFindings, RoundTesting, SetAside
+from node.api.findings import RoundTesting, SetAside
+from node.api.ranking import ReportedAnswer
 from node.api.rounds import CertifiedDecline
-from protocol.types import FinishReason, Outcome, OutcomeReason, StopReason, TokenSource
+from protocol.types import Outcome, OutcomeReason, StopReason
 
 
 class HeldCertificate(msgspec.Struct, frozen=True):
@@ -46,29 +47,6 @@ class ReportedWinner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Public key of its author."""
     text: str
     """The answer."""
-
-
-class ReportedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One answer of the ranking."""
-
-    answer_id: DigestHex
-    """Id of the message that opened it."""
-    author: KeyHex
-    """Public key of its author."""
-    strength: float
-    """Bradley-Terry log-parameter."""
-    p_best: Share
-    """Probability that no other cluster is better than this answer's."""
-    cluster_size: Count
-    """Number of equal answers, this one included."""
-    finish: FinishReason
-    """Reason why the model stopped generating."""
-    tokens: Count
-    """Tokens of the answer."""
-    token_source: TokenSource
-    """Source of this count."""
-    findings: AnswerFindings | None = None
-    """What testers settled about it; null if nothing was tested."""
 
 
 class CertificateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,7 +16,8 @@ import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Audience, Turn
-from node.api.findings import AnswerFindings
+from node.api.findings import AnswerFindings, RoundTesting, SetAside
+from node.api.ranking import ReportedAnswer
 from protocol.types import DeclinedPhase, DeclineReason, FinishReason, Outcome, OutcomeReason, TaskType, TokenSource
 
 SCHEMA_VERSION: Final = 1
@@ -196,7 +197,7 @@ class AnswerStrength(msgspec.Struct, frozen=True):
     author: KeyHex
     """Author of the answer."""
     strength: float
-    """Bradley-Terry log-parameter."""
+    """Bradley-Terry log-parameter. Only differences within the round mean something: findings shift all of them."""
     p_best: Share
     """Probability that no other cluster is better than this answer's."""
     cluster_size: Count
@@ -243,6 +244,12 @@ class Decided(BaseEvent, frozen=True, kw_only=True):
     """Public key of the winner's author; empty if the round failed."""
     findings: AnswerFindings | None = None
     """What testers settled about the answer; null if nothing was tested, or the round failed."""
+    ranking: tuple[ReportedAnswer, ...] = ()
+    """All answers that can win, best first."""
+    set_aside: tuple[SetAside, ...] = ()
+    """Answers that cannot win because they do not compile or fail a test."""
+    testing: RoundTesting | None = None
+    """The testing phase; null if the question asked for none, or the round failed."""
 
 
 class Certified(BaseEvent, frozen=True, kw_only=True):
@@ -296,7 +303,7 @@ class GenerationStarted(BaseEvent, frozen=True, kw_only=True):
     """Time limit, ms."""
 
 
-class InspectionStarted(BaseEvent, frozen=True, kw_only=True):
+class AnswerTestingStarted(BaseEvent, frozen=True, kw_only=True):
     """The node starts to test the answers of a stage in its sandbox."""
 
     stage: Count
@@ -343,7 +350,7 @@ RoundEvent = (
     | Ended
     | Joined
     | GenerationStarted
-    | InspectionStarted
+    | AnswerTestingStarted
     | JudgingStarted
     | Declined
 )

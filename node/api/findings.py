@@ -1,4 +1,4 @@
-"""What was found out about Rust answers by compiling, checking and running them."""
+"""Findings about Rust answers: facts that testers state after compiling, checking and running them."""
 
 import msgspec
 
@@ -23,7 +23,7 @@ class Checks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnswerFindings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the reports of several testers settle about one answer, or what one of them states."""
+    """Findings about one answer: settled by several testers' reports, or stated by one of them."""
 
     reports: Count
     """Reports about the answer."""
@@ -62,14 +62,14 @@ class SetAside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     author: KeyHex
     """Public key of its author."""
     findings: AnswerFindings
-    """What was settled about it."""
+    """Settled findings about the answer."""
 
 
 class RoundTesting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The testing phase of a round."""
 
     findings: tuple[str, ...]
-    """What was asked for: `compiles`, `lint`, `tests`, `examples` and `behaviour`."""
+    """Kinds of findings that the query asks for: `compiles`, `lint`, `tests`, `examples` and `behaviour`."""
     tests_digest: str
     """Digest of the asker's tests, hexadecimal; empty: there were none."""
     tool_versions: str

@@ -18,7 +18,7 @@ from node.api.openai.common import Model, Models, Problem
 from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.queue import QueueReport
-from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import FORMAT, Exported, GoldResult, ReputationReport, TakenOver
 from node.api.rounds import CURSOR_CHARS_MAX, PAGE_MAX, SEARCH_CHARS_MAX, Cancelled, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -264,9 +264,7 @@ REPUTATION_IMPORT: Final = Operation(
     TakenOver,
     body=Body(Exported, "no exported reputation", example={"format": FORMAT, "specialty": "rust", "standings": {}}),
 )
-CHALLENGE: Final = Operation(
-    "POST", "/api/challenge", "Ask the swarm one gold question, and learn from it.", Challenged
-)
+ASK_GOLD: Final = Operation("POST", "/api/gold", "Ask the swarm one gold question, and learn from it.", GoldResult)
 SERVING: Final = Operation(
     "GET", "/api/serving", "Show which requesters the node works for, and the cost of that work.", ServingReport
 )
@@ -385,7 +383,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     REPUTATION,
     REPUTATION_EXPORT,
     REPUTATION_IMPORT,
-    CHALLENGE,
+    ASK_GOLD,
     SERVING,
     PAUSE,
     RESUME,

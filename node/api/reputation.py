@@ -221,7 +221,7 @@ class ReputationReport(msgspec.Struct, frozen=True):
     """All nodes met or challenged."""
 
 
-class Challenged(msgspec.Struct, frozen=True):
+class GoldResult(msgspec.Struct, frozen=True):
     """Result of one gold question."""
 
     query_id: DigestHex

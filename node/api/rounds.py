@@ -95,7 +95,8 @@ class CertifiedAnswer(msgspec.Struct, frozen=True):
     text: str
     """The answer."""
     strength: float | None
-    """Bradley-Terry log-parameter; null without a place."""
+    """Bradley-Terry log-parameter, of which only differences within the round mean something: findings shift all of
+    them; null without a place."""
     p_best: Share | None
     """Probability that no other cluster is better than this answer's; null without a place."""
     cluster: Count

@@ -3,7 +3,7 @@
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +23,12 @@ from node.client import Question
 from node.client.client import SILENCE_S
 from node.inference import EngineConfig, EngineInfo, open_engine
 from node.inference.servers import find_servers
-from node.local import Child, NodeSpec, open_swarm
+from node.local import Child, LocalSwarm, NodeSpec, open_swarm
 from node.local.council import PATIENCE_MS
-from node.local.nodes import NODES_MAX, START_S, plain_environment
+from node.local.nodes import NODES_MAX, plain_environment
+from node.sandbox.choosing import SandboxOff
 from node.sandbox.config import SandboxConfig
-from node.work.toolbox import find_tester
+from node.work.node_tester import find_tester
 
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 
@@ -85,19 +86,15 @@ async def demo(
         async with AsyncExitStack() as stack:
             config, info = await _engine(engine, model, stack, console)
             if findings:
-                # Once, and not in each node at the same time.
-                await find_tester(SandboxConfig())
-            console.print(f"starting {nodes} node processes")
+                await _say_tester(console)
             # A program gets a token: it may well pass the interface on to others.
             token = secrets.token_urlsafe(24) if json and keep else ""
             specs = _specs(nodes, config, folder, _settings(token, findings))
-            swarm = await stack.enter_async_context(open_swarm(specs))
+            swarm = await _started(specs, stack, console)
             if json and keep:
-                await swarm.meet()
                 print_json(await swarm.reached() | {"engine": _engine_name(engine, info)})
                 await trio.sleep_forever()
             client = await stack.enter_async_context(swarm.connect())
-            await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             also = None if console.is_terminal else PlainLines(console).show
             followed = await follow(client, _question(query, findings), SILENCE_S, console, also)
@@ -128,6 +125,34 @@ async def _offered(console: Console) -> str:
         return found[0].url if await Dialogue(console).confirm(asked, default=False) else EMBEDDED
     console.print()
     return EMBEDDED
+
+
+async def _say_tester(console: Console) -> None:
+    """Build what nodes test answers with, once and not in each node at the same time, and say whether they can."""
+    console.print("looking for a sandbox and a Rust compiler, with which the nodes test answers", soft_wrap=True)
+    found = await find_tester(SandboxConfig())
+    if isinstance(found, SandboxOff):
+        console.print(outside(f"no answer will be tested: {found.reason}; {found.remedy}"), soft_wrap=True)
+
+
+async def _started(specs: list[NodeSpec], stack: AsyncExitStack, console: Console) -> LocalSwarm:
+    """Start the nodes and wait until all know each other, and show how many do. Raises UserError."""
+    console.print(f"starting {len(specs)} node processes")
+    with counted("nodes ready", len(specs), console) as on_ready:
+        swarm = await stack.enter_async_context(open_swarm(specs, on_ready))
+    with counted("nodes that know all others", len(specs), console) as on_known:
+        await swarm.meet(on_known)
+    return swarm
+
+
+@contextmanager
+def counted(what: str, expected: int, console: Console) -> Iterator[Callable[[int], None]]:
+    """Yield what takes a count and shows it: on a terminal in one line, which goes at the end, else line by line."""
+    if not console.is_terminal:
+        yield lambda count: console.print(f"{what}: {count} of {expected}", highlight=False)
+        return
+    with console.status(f"{what}: 0 of {expected}") as shown:
+        yield lambda count: shown.update(f"{what}: {count} of {expected}")
 
 
 def _print(told: dict[str, Any], engine: str, *, as_json: bool) -> None:

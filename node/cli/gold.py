@@ -20,6 +20,7 @@ def make(
     file: Annotated[Path, Parameter(help="The file to write. Keep it to yourself.")],
     *,
     count: Annotated[int, Parameter(help="Number of questions, at most 2,000.")] = QUESTIONS,
+    force: Annotated[bool, Parameter(negative="", help="Replace the file if there is one.")] = False,
     seed: Annotated[int | None, Parameter(help="Makes the same questions again; default: new ones each time.")] = None,
     json: JsonFlag = False,
 ) -> int:
@@ -30,6 +31,9 @@ def make(
         raise CliError("the grammar of Rust is missing: pip install 'strand-swarm[rust]'", Exit.USAGE) from error
     if not 0 < count <= QUESTIONS_MAX:
         raise CliError(f"--count takes 1 to {QUESTIONS_MAX:,}", Exit.USAGE)
+    if file.exists() and not force:
+        why = f"{file} exists already: name another file, or replace it with --force, and its questions are gone"
+        raise CliError(why, Exit.USAGE)
     used = secrets.randbits(63) if seed is None else seed
     lines = list(gold_lines(count, Random(used)))
     keep_private()

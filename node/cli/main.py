@@ -46,7 +46,7 @@ _REPUTATION = (
     ("show", "show", "Show what the local node has learned of other nodes, and their weights in its rosters."),
     ("export", "export", "Write the local node's standings as JSON."),
     ("take_over", "import", "Import standings that another node exported, of nodes not met yet."),
-    ("challenge", "challenge", "Ask the swarm questions whose answers the node knows, and learn from them."),
+    ("gold", "gold", "Ask the swarm questions whose answers the node knows, and learn from them."),
 )
 
 _GOLD = (("make", "make", "Make a file of questions with tests, whose answers the node then grades in its sandbox."),)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from node.api.reputation import Challenged, ChallengeRecord, ReputationReport
+from node.api.reputation import ChallengeRecord, GoldResult, ReputationReport
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, print_json, stderr, stdout
@@ -140,7 +140,7 @@ def _batches(text: str, file: str) -> Iterator[dict[str, Any]]:
         yield {**exported, "standings": dict(rows[begin : begin + BATCH])}
 
 
-async def challenge(
+async def gold(
     count: Annotated[int, Parameter(help="How many gold questions.", validator=validators.Number(gt=0, lte=1_000))] = 1,
     *,
     url: Url = None,
@@ -148,12 +148,12 @@ async def challenge(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Ask the swarm gold questions now, one after another, and learn from them."""
-    rounds: list[Challenged] = []
+    rounds: list[GoldResult] = []
     async with open_client(source, url) as client:
         with stderr().status("asking") as status:
             for number in range(1, count + 1):
                 status.update(f"gold question {number} of {count}")
-                rounds.append(await client.challenge())
+                rounds.append(await client.ask_gold())
     right = sum(each.correct is True for each in rounds)
     if json:
         print_json({"asked": count, "right": right, "rounds": msgspec.to_builtins(rounds)})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificates.report import CertificateReading
+from consensus.certificates.reading import CertificateReading
 from consensus.certificates.versions import read_any_version
 from node.cli.parts.certificates import outcome, read_certificate, refused
 from node.cli.parts.errors import CliError, Exit
@@ -47,13 +47,15 @@ def verify(
         if json:
             print_json({"valid": False, "reason": read.reason, "rule": read.rule, "detail": read.detail})
         raise refused(read)
-    report = read.report
+    described = read.description
     if json:
-        print_json({"valid": True, "trusted_cosigners": _trusted_cosigners(read, trusted), **report})
+        print_json({"valid": True, "trusted_cosigners": _trusted_cosigners(read, trusted), **described})
     else:
         kind = "full" if read.full else "partial"
-        print(f"valid: {outcome(report)}, {kind}, co-signed by {len(read.cosigners)} of {report['members']} members")
-        if told := told_testing(report):
+        print(
+            f"valid: {outcome(described)}, {kind}, co-signed by {len(read.cosigners)} of {described['members']} members"
+        )
+        if told := told_testing(described):
             stdout().print(outside(told), soft_wrap=True, highlight=False)
     if trusted is not None and not read.full:
         raise CliError("valid, but not co-signed by enough of the keys that you trust (rule R9)", Exit.NO_QUORUM)

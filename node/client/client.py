@@ -16,7 +16,7 @@ from node.api.engine import EngineReport, TrialReport
 from node.api.events import RoundEvent, StreamedEvent
 from node.api.operations import BYTES, Operation
 from node.api.queue import QueueReport
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import Exported, GoldResult, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -34,7 +34,7 @@ REPLY_S: Final = 10.0
 CHANGE_S: Final = 30.0
 """Timeout in seconds of changes, which the node writes to disk before it replies, and of a certificate's bytes."""
 
-CHALLENGE_S: Final = 900.0
+ASK_GOLD_S: Final = 900.0
 """Timeout in seconds of one gold round: all of its budgets, at most minutes each, and the wait for a ticket."""
 
 TRIAL_S: Final = 400.0
@@ -208,9 +208,9 @@ class Client:
         body = msgspec.json.encode(exported)
         return await self._call(ops.REPUTATION_IMPORT, timeout_s=CHANGE_S, content=body)
 
-    async def challenge(self) -> Challenged:
+    async def ask_gold(self) -> GoldResult:
         """Make the node ask the swarm one gold question and learn from the round."""
-        return await self._call(ops.CHALLENGE, timeout_s=CHALLENGE_S)
+        return await self._call(ops.ASK_GOLD, timeout_s=ASK_GOLD_S)
 
     async def config(self) -> ConfigReport:
         """Return every setting of the node with its origin, without secrets."""

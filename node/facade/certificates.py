@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from msgspec import convert
 
 from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.reading import claimed_correct, describe, found_values
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.certificates.report import claimed_correct, describe, found_values
 from consensus.certificates.tally import Ranking
 from node.api.conversation import Audience, Turn
 from node.api.findings import AnswerFindings, RoundTesting
@@ -21,7 +21,7 @@ from node.api.rounds import (
     RoundDetail,
     RoundSummary,
 )
-from node.rounds import telling
+from node.rounds.following import telling
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 

@@ -45,7 +45,7 @@ class EngineFacade:
 
     def tools(self) -> ToolsReport:
         """Report whether the node can test answers."""
-        box = self._worker.inspector.toolbox
+        box = self._worker.round_tester.node_tester
         return ToolsReport(box.state.value, box.tool_versions, box.why_off, box.remedy, self._challenges)
 
     def report(self) -> api.EngineReport:

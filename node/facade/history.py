@@ -12,7 +12,7 @@ from node.api.certificates import CertificatePage, HeldCertificate, Verification
 from node.api.common import CursorError
 from node.api.rounds import CertificateDetail, RoundDetail, RoundPage
 from node.facade.certificates import certificate_detail, round_detail
-from node.rounds.history import RoundHistory
+from node.rounds.following.history import RoundHistory
 from node.storage import CertificateRow, RoundCursor, RoundFilter, Store
 from protocol.errors import Fault
 from protocol.types import Digest
@@ -112,4 +112,4 @@ def _verify(raw: bytes) -> Verification:
     read = read_any_version(raw)
     if isinstance(read, Fault):
         return Verification(False, read.reason, read.rule, read.detail, None)
-    return Verification(True, "", "", "", report_of(read.report))
+    return Verification(True, "", "", "", report_of(read.description))

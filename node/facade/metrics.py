@@ -15,7 +15,7 @@ from node.clock import Clock
 from node.facade.peers import PeersFacade
 from node.facade.status import count_certificates
 from node.inference.status import EngineStage
-from node.rounds.reputation import Reputation
+from node.rounds.learning.reputation import Reputation
 from node.storage import Store
 from node.text import one_line
 from node.work.fitness import ROLES

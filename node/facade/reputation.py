@@ -3,19 +3,19 @@
 import math
 from typing import Literal, Protocol
 
-from consensus.learning.challenge_weight import ChallengeStanding
+from consensus.learning.challenge_weight import ChallengeRecord
 from consensus.learning.experience import RENEWAL_ROUNDS, QueryPriors
 from consensus.learning.reputation import PRIOR, NodeStats, Score, scale_of
 from node.api import reputation as api
-from node.rounds.challenges import Challenged
-from node.rounds.reputation import Reputation
+from node.rounds.asking.gold_asker import GoldResult
+from node.rounds.learning.reputation import Reputation
 from protocol.types import ONE, Key, TaskType
 
 
-class Challenges(Protocol):
+class AsksGold(Protocol):
     """Port: asks gold questions."""
 
-    async def challenge(self) -> Challenged:
+    async def ask_gold(self) -> GoldResult:
         """Ask one gold question and learn from the round. Raises AskError."""
         ...
 
@@ -23,16 +23,16 @@ class Challenges(Protocol):
 class ReputationFacade:
     """One node's statistics of others in its specialty."""
 
-    def __init__(self, reputation: Reputation, challenges: Challenges, specialty: str) -> None:
+    def __init__(self, reputation: Reputation, gold: AsksGold, specialty: str) -> None:
         self._reputation = reputation
-        self._challenges = challenges
+        self._gold = gold
         self.specialty = specialty
         """The specialty to which they apply."""
 
     def report(self) -> api.ReputationReport:
         """Report all nodes met or challenged, those with most gold rounds first, and the priors in force."""
         experience = self._reputation.experience
-        fresh = self._reputation.newcomers.standings.keys() - experience.standings.keys()
+        fresh = self._reputation.challenges.records.keys() - experience.standings.keys()
         met = {**experience.standings, **dict.fromkeys(fresh, NodeStats())}
         scale = scale_of(each for each in experience.standings.values() if each.has_gold)
         nodes = [self._row(key, stats, scale.typical) for key, stats in met.items()]
@@ -59,10 +59,10 @@ class ReputationFacade:
         taken = await self._reputation.take_over(standings)
         return api.TakenOver(len(taken), len(standings) - len(taken))
 
-    async def challenge(self) -> api.Challenged:
+    async def ask_gold(self) -> api.GoldResult:
         """Ask one gold question and learn from the round. Raises AskError."""
-        done = await self._challenges.challenge()
-        return api.Challenged(done.query_id.hex(), done.outcome, done.correct)
+        done = await self._gold.ask_gold()
+        return api.GoldResult(done.query_id.hex(), done.outcome, done.correct)
 
     def _row(self, key: Key, stats: NodeStats, typical: float) -> api.NodeReputation:
         answers, total = stats.answers, math.fsum(stats.judged)
@@ -80,7 +80,7 @@ class ReputationFacade:
             equivocations=stats.equivocations,
             key=key.hex(),
             weights={task: self._weights(key, task) for task in TaskType},
-            challenges=_challenges(self._reputation.newcomers.standings.get(key)),
+            challenges=_challenges(self._reputation.challenges.records.get(key)),
         )
 
     def _weights(self, key: Key, task: TaskType) -> api.Weights:
@@ -89,18 +89,18 @@ class ReputationFacade:
         return api.Weights(seat_weights.vote / ONE, seat_weights.judge / ONE, seat_weights.author / ONE)
 
 
-def _challenges(standing: ChallengeStanding | None) -> api.ChallengeRecord | None:
-    if standing is None:
+def _challenges(record: ChallengeRecord | None) -> api.ChallengeRecord | None:
+    if record is None:
         return None
-    passed: Literal["passed", "closed"] = "passed" if standing.earned_at is not None else "closed"
+    passed: Literal["passed", "closed"] = "passed" if record.earned_at is not None else "closed"
     return api.ChallengeRecord(
-        state="open" if standing.is_open else passed,
-        items=standing.items,
-        answers_passed=standing.answers_passed,
-        answers_failed=standing.answers_failed,
-        judgements_right=standing.judgements_right,
-        judgements_wrong=standing.judgements_wrong,
-        void=standing.void,
+        state="open" if record.is_open else passed,
+        items=record.items,
+        answers_passed=record.answers_passed,
+        answers_failed=record.answers_failed,
+        judgements_right=record.judgements_right,
+        judgements_wrong=record.judgements_wrong,
+        void=record.void,
     )
 
 

@@ -8,10 +8,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from node.facade.peers import PeersFacade
+from node.rounds.asking.service import RoundService
+from node.rounds.following.meter import BOUNDS_S, Durations, RoundMeter
+from node.rounds.following.timeline import RoundTimeline
 from node.rounds.inbound import InboundRouter
-from node.rounds.meter import BOUNDS_S, Durations, RoundMeter
-from node.rounds.service import RoundService
-from node.rounds.timeline import RoundTimeline
 
 
 class RoundMetrics(Collector):

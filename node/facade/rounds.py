@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from node.api.asking import Question
 from node.api.queue import QueuedQuestion, QueueReport
 from node.api.rounds import HEAD_CHARS_MAX
+from node.rounds.asking.service import RoundHandle, RoundService
 from node.rounds.queue import QueuedAsk
-from node.rounds.service import RoundHandle, RoundService
 from protocol.types import Digest
 
 

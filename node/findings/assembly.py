@@ -161,7 +161,7 @@ def _crates(source: str, tests: AskerTests) -> list[str]:
 
 
 def _imports(text: str) -> list[str]:
-    """What follows each `use` up to its semicolon. Linear in the text, which is hostile."""
+    """Return the text of each `use` declaration up to its semicolon. Linear in the text, which is hostile."""
     imports: list[str] = []
     for statement in text.split(";")[:-1]:
         found = _USE.search(statement, max(0, len(statement) - _IMPORT_CHARACTERS_MAX))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from consensus.certificates.report import LINT_NAMES
+from consensus.certificates.reading import LINT_NAMES
 from node.sandbox.ports import Command, Ending, Finished, Limits
 from node.sandbox.toolchain import Toolchain
 from protocol.limits import ERROR_CODE_MAX, LINT_CLASSES
@@ -32,16 +32,16 @@ LIBRARY_BYTES_MAX: Final = 32 * _MIB
 """Bytes of an answer's library. Stripped ones have .4 MB; a constant table may make it larger."""
 
 LIBRARY: Final = "answer.so"
-KIT_LIBRARY: Final = "libstrand_harness.rlib"
-KIT_RUNNER: Final = "runner"
-KIT_PATH: Final = "/kit"
-"""Where commands see the harness (`kit.py`)."""
+HARNESS_LIBRARY: Final = "libstrand_harness.rlib"
+HARNESS_RUNNER: Final = "runner"
+HARNESS_PATH: Final = "/harness"
+"""Folder of the harness inside the sandbox (`harness_build.py`)."""
 
 EDITION: Final = "2021"
-"""Of answers. Models write it; 2024 refuses some of it."""
+"""Edition of Rust in which answers are compiled. Models write it; 2024 refuses some of it."""
 
 HARNESS_FLAGS: Final = ("--edition=2021", "-Copt-level=0", "-Coverflow-checks=no", "-Cpanic=unwind", "-Cdebuginfo=0")
-"""Of the harness itself. Optimised it takes 13 s of CPU to build instead of 2, and runs no faster."""
+"""Compiler flags of the harness itself. Optimised it takes 13 s of CPU to build instead of 2, and runs no faster."""
 
 _LINT_GROUPS: Final = LINT_NAMES[1:]
 """Clippy's groups, in the order of a report's classes after the compiler's own."""
@@ -65,7 +65,7 @@ an answer must not allow it."""
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a compiler said about a program."""
+    """Result of checking a program with a compiler."""
 
     status: CompileStatus
     error: int = 0
@@ -89,22 +89,22 @@ def check_command(toolchain: Toolchain, source: str, *, lint: bool, edition: str
     )  # fmt: skip
 
 
-def build_command(toolchain: Toolchain, assembled: str, kit: Path, *, edition: str = EDITION) -> Command:
+def build_command(toolchain: Toolchain, assembled: str, harness: Path, *, edition: str = EDITION) -> Command:
     """Return the command that makes the library of an assembled crate, and returns it as `LIBRARY`."""
     command = _compiler(
         toolchain, toolchain.rustc, edition, {"answer.rs": assembled.encode()},
         "--crate-type=cdylib", "--crate-name=answer", "--error-format=json", "-Awarnings", "-Cstrip=symbols",
         # The library's own `getrandom` and `clock_gettime` come before the C library's.
-        "-Clink-arg=-Wl,-Bsymbolic", f"--extern=strand_harness={KIT_PATH}/{KIT_LIBRARY}", f"-o/w/{LIBRARY}",
+        "-Clink-arg=-Wl,-Bsymbolic", f"--extern=strand_harness={HARNESS_PATH}/{HARNESS_LIBRARY}", f"-o/w/{LIBRARY}",
         "/w/answer.rs",
     )  # fmt: skip
-    return replace(command, readable={**command.readable, KIT_PATH: kit}, collect={LIBRARY: LIBRARY_BYTES_MAX})
+    return replace(command, readable={**command.readable, HARNESS_PATH: harness}, collect={LIBRARY: LIBRARY_BYTES_MAX})
 
 
 def harness_command(toolchain: Toolchain, files: Mapping[str, bytes], *, library: bool) -> Command:
     """Return the command that makes the library or the runner of the harness from its sources, and returns it."""
     kind = ("--crate-type=rlib", "--crate-name=strand_harness", "/w/lib.rs") if library else ("/w/runner.rs",)
-    name = KIT_LIBRARY if library else KIT_RUNNER
+    name = HARNESS_LIBRARY if library else HARNESS_RUNNER
     command = Command(
         argv=(toolchain.rustc, f"-Clinker={toolchain.linker}", *HARNESS_FLAGS, *kind, f"-o/w/{name}"),
         files=files, readable=toolchain.readable, environment=toolchain.environment,

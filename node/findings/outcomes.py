@@ -1,4 +1,4 @@
-"""What the runner reports about each input, and what of it can be compared between machines."""
+"""Outcomes: what the runner reports about each input, in a form that machines can compare."""
 
 import re
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ _DIGEST_TAG: Final = b"strand/outcome/1"
 
 
 class OutcomeKind(StrEnum):
-    """How one run ended, by the letter that the harness reports."""
+    """End of one run, by the letter that the harness reports."""
 
     RETURNED = "O"
     PANICKED = "P"
     CRASHED = "C"
-    """By a signal: abort, stack overflow."""
+    """Ended by a signal: abort, stack overflow."""
     EXITED = "X"
     DEADLOCKED = "D"
     """It waited without using the CPU. An outcome, since a forgotten `drop` of a sender is a mistake that shows so."""
@@ -51,14 +51,14 @@ _COMPARABLE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one run."""
+    """Result of one run on one input."""
 
     kind: OutcomeKind
     text: str = ""
 
     @property
     def comparable(self) -> str | None:
-        """What two machines see alike; None: no information."""
+        """Text that two machines see alike; None: no information."""
         return self.kind.value + canonical(self.text) if self.kind in _COMPARABLE else None
 
 

@@ -1,4 +1,4 @@
-"""What a tester is asked, and what it finds: the types between rounds, gold and the modules here."""
+"""Port of testers: their assignments and findings, as rounds and gold know them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from node.findings.compiling import KIT_PATH, KIT_RUNNER, LIBRARY
+from node.findings.compiling import HARNESS_PATH, HARNESS_RUNNER, LIBRARY
 from node.findings.outcomes import Outcome, read_outcomes
 from node.sandbox.ports import Command, Finished, Limits
 
@@ -16,10 +16,10 @@ _MIB: Final = 1024 * 1024
 RUN_LIMITS: Final = Limits(
     cpu_s=50, wall_s=100, memory_bytes=1536 * _MIB, processes=64, file_bytes=_MIB, output_bytes=4 * _MIB
 )
-"""Of one run with all its inputs, examples and tests. Honest answers take .05 to .2 s of CPU."""
+"""Limits of one run with all its inputs, examples and tests. Honest answers take .05 to .2 s of CPU."""
 
 TRUSTED_LIMITS: Final = replace(RUN_LIMITS, wall_s=300)
-"""Of trusted tests, some of which compute for ten seconds."""
+"""Limits of a run of trusted tests, some of which compute for ten seconds."""
 
 POOL_BYTES_MAX: Final = 64 * 1024
 """Bytes of the numbers and texts near which inputs are drawn."""
@@ -30,7 +30,7 @@ layout."""
 
 
 class Work(Enum):
-    """What the runner is to do.
+    """Kinds of work of the runner.
 
     Its letter, and in milliseconds: CPU time of one child, rest that means a deadlock, CPU time of all children.
     """
@@ -40,7 +40,7 @@ class Work(Enum):
     EXAMPLES = ("e", 1_000, 4_000, 6_000)
     TESTS = ("t", 3_000, 10_000, 20_000)
     TRUSTED_TESTS = ("t", 20_000, 10_000, 40_000)
-    """Of tasks whose right programs are known to pass."""
+    """Tests of tasks whose right programs are known to pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Order:
 
 
 def run_command(
-    kit: Path, files: Mapping[str, bytes], orders: Sequence[Order], *, seed: bytes, pool: str, second: bool
+    harness: Path, files: Mapping[str, bytes], orders: Sequence[Order], *, seed: bytes, pool: str, second: bool
 ) -> Command:
     """Return the command of one run.
 
     Args:
-        kit: Folder of the harness.
+        harness: Folder of the harness.
         files: `LIBRARY`, which `build_command` collected, and files that tests read.
         orders: The work, in this order.
         seed: The round's 32 bytes.
@@ -72,11 +72,11 @@ def run_command(
         lines.append(" ".join(map(str, numbers)))
     head = "\n".join(lines) + "\n\n"
     return Command(
-        argv=(f"{KIT_PATH}/{KIT_RUNNER}", f"/w/{LIBRARY}"),
+        argv=(f"{HARNESS_PATH}/{HARNESS_RUNNER}", f"/w/{LIBRARY}"),
         files=files,
         executable=frozenset({LIBRARY}),
         stdin=head.encode() + pool.encode()[:POOL_BYTES_MAX],
-        readable={KIT_PATH: kit},
+        readable={HARNESS_PATH: harness},
         environment={"STRAND_PADDING": "x" * PADDING_BYTES[second]},
     )
 

@@ -13,15 +13,17 @@ from node.findings.assembly import Assembled, Example, assemble
 from node.findings.calling.wrappers import Wrapper, call_wrapper
 from node.findings.checks.asker_tests import AskerTests, read_tests
 from node.findings.checks.examples import checks_of
+from node.findings.checks.shown_tests import without_tests
 from node.findings.compiling import MISSING_CRATE, MISSING_FILE, UNCHECKED, Checked
 from node.findings.expected import examples_of
-from node.findings.kit import ready_kit
+from node.findings.harness_build import ready_harness
 from node.findings.outcomes import digests, stable
 from node.findings.ports import Assignment
 from node.findings.reading.extraction import EXTRACTOR_VERSION, Source, extract
 from node.findings.reading.literals import literal_pool
 from node.findings.reading.signatures import Target, choose_target
 from node.findings.running import Order, Work
+from node.findings.rust_sandbox import RustSandbox
 from node.findings.verdicts import (
     WITHOUT_VERDICT,
     Counts,
@@ -32,7 +34,6 @@ from node.findings.verdicts import (
     none_run,
     with_missing,
 )
-from node.findings.workbench import Workbench
 from node.sandbox.ports import Sandbox
 from node.sandbox.toolchain import Toolchain
 from protocol.limits import NAME_BYTES_MAX, OUTCOMES_MAX
@@ -55,7 +56,7 @@ PLACES: Final = 2
 """Places that a sandbox has unless the caller says otherwise."""
 
 _RUN: Final = FindingKind.TESTS | FindingKind.EXAMPLES | FindingKind.BEHAVIOUR
-"""What programs are run for."""
+"""Findings for which programs are run."""
 
 
 @dataclass(slots=True)
@@ -74,16 +75,16 @@ class _Subject:
 
 @dataclass(slots=True)
 class _Round:
-    """What is the same for all answers of an assignment."""
+    """Facts that all answers of an assignment share."""
 
-    bench: Workbench
+    rust: RustSandbox
     kinds: FindingKind
     seed: bytes
     tests: AskerTests | None
     target: Target | None = None
     pool: str = ""
     subjects: dict[bytes, _Subject] = field(default_factory=dict)
-    """By the source's digest."""
+    """Programs under test, by their source's digest."""
     prepared: trio.Event = field(default_factory=trio.Event)
     """Whether it is known how to run the programs, which depends on all answers of the slate."""
 
@@ -97,16 +98,16 @@ class _Round:
 class RustTester:
     """Tests Rust answers with one toolchain in one sandbox. Implements `AnswerTester`."""
 
-    def __init__(self, bench: Workbench, places: int = PLACES) -> None:
+    def __init__(self, rust: RustSandbox, places: int = PLACES) -> None:
         """Create a tester. `places`: commands that the sandbox runs at a time."""
-        self._bench = bench
+        self._rust = rust
         self._places = min(places, TESTED_MAX)
 
     @property
     def tool_versions(self) -> str:
-        """What reports that are compared must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
-        clippy = "" if self._bench.toolchain.clippy is None else " clippy"
-        rustc = f"rustc {self._bench.toolchain.version}{clippy} {platform.machine()}"
+        """Versions that compared reports must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
+        clippy = "" if self._rust.toolchain.clippy is None else " clippy"
+        rustc = f"rustc {self._rust.toolchain.version}{clippy} {platform.machine()}"
         return fitted_versions(f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}")
 
     async def test(self, assignment: Assignment) -> Sequence[Findings]:
@@ -115,11 +116,12 @@ class RustTester:
         Stops `MARGIN_S` before the deadline of the caller's scope: what is not done by then is "not run". Cancelling
         stops it at once and leaves nothing behind.
         """
+        assignment = replace(assignment, turns=without_tests(assignment.turns, assignment.tests))
         sources: list[Source | None] = [None] * len(assignment.slate)
         round_ = None
         ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)
         with trio.move_on_at(ends_at):
-            round_ = await trio.to_thread.run_sync(_begin, assignment, self._bench)
+            round_ = await trio.to_thread.run_sync(_begin, assignment, self._rust)
             # The assigned ones first: they are checked while the others are read.
             await _extract(assignment, assignment.assigned, sources)
             round_.add_subjects(sources[position] for position in assignment.assigned)
@@ -148,7 +150,7 @@ class RustTester:
         try:
             with trio.move_on_after(max(0.0, share_s)):
                 lint = FindingKind.LINT in round_.kinds
-                subject.checked = await round_.bench.check(subject.source.text, lint=lint)
+                subject.checked = await round_.rust.check(subject.source.text, lint=lint)
                 if subject.checked.status is CompileStatus.COMPILES and round_.kinds & _RUN:
                     await round_.prepared.wait()
                     await self._build_and_run(subject, round_)
@@ -170,7 +172,7 @@ class RustTester:
     async def _try_examples(self, subject: _Subject, round_: _Round) -> None:
         """Run the examples that compile with the answer; the others say nothing about it."""
         assembled = assemble(subject.source.text, examples=subject.examples)
-        built = await round_.bench.build(assembled)
+        built = await round_.rust.build(assembled)
         if built.library is None and built.status is CompileStatus.FAILS:
             unfit = assembled.examples_at(built.error_lines)
             fit = [example for example in subject.examples if example not in unfit]
@@ -180,7 +182,7 @@ class RustTester:
         """Build and run a crate, and note what came of it. Returns whether it compiled."""
         if not assembled.runs_something:
             return CompileStatus.UNKNOWN
-        built = await round_.bench.build(assembled)
+        built = await round_.rust.build(assembled)
         if built.library is not None:
             await self._run(subject, round_, assembled, built.library)
         return built.status
@@ -194,11 +196,11 @@ class RustTester:
         }
         orders = [Order(work, count) for work, count in numbers.items() if count]
         seed, pool = round_.seed, round_.pool
-        first = await round_.bench.run(library, orders, seed=seed, pool=pool)
+        first = await round_.rust.run(library, orders, seed=seed, pool=pool)
         # Checks that ran out of time once would only do so again.
         late = any(each.kind in WITHOUT_VERDICT for work in (Work.EXAMPLES, Work.TESTS) for each in first.get(work, ()))
         orders = [order for order in orders if order.work is Work.INPUTS or not late]
-        again = {**first, **await round_.bench.run(library, orders, seed=seed, pool=pool, second=True)}
+        again = {**first, **await round_.rust.run(library, orders, seed=seed, pool=pool, second=True)}
         if assembled.has_call and round_.target is not None:
             seen = stable(first[Work.INPUTS], again[Work.INPUTS])
             subject.outcomes = digests(seen, seed=round_.seed, target=round_.target.signature)
@@ -212,8 +214,8 @@ class RustTester:
 
 
 async def open_tester(sandbox: Sandbox, toolchain: Toolchain, cache: Path, places: int) -> RustTester:
-    """Return a tester whose harness is built. `cache`: the node's own folder for it. Raises KitError."""
-    return RustTester(Workbench(sandbox, toolchain, await ready_kit(sandbox, toolchain, cache)), places)
+    """Return a tester whose harness is built. `cache`: the node's own folder for it. Raises HarnessError."""
+    return RustTester(RustSandbox(sandbox, toolchain, await ready_harness(sandbox, toolchain, cache)), places)
 
 
 def fitted_versions(told: str) -> str:
@@ -229,9 +231,9 @@ async def _extract(assignment: Assignment, positions: Iterable[int], sources: li
         sources[position] = await trio.to_thread.run_sync(extract, text, assignment.turns)
 
 
-def _begin(assignment: Assignment, bench: Workbench) -> _Round:
-    bench = replace(bench, urgency=assignment.urgency)
-    return _Round(bench=bench, kinds=assignment.kinds, seed=assignment.seed, tests=_tests(assignment))
+def _begin(assignment: Assignment, rust: RustSandbox) -> _Round:
+    rust = replace(rust, urgency=assignment.urgency)
+    return _Round(rust=rust, kinds=assignment.kinds, seed=assignment.seed, tests=_tests(assignment))
 
 
 def _prepare(round_: _Round, assignment: Assignment, sources: Sequence[Source | None]) -> None:

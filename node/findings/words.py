@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from consensus.ranking.findings import SettledFindings
+from consensus.ranking.settling import SettledFindings
 from node.api.findings import AnswerFindings, Checks
 from node.findings.compiling import MISSING_CRATE, MISSING_FILE
 from protocol.limits import OUTCOME_BYTES

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from node.gold.corpus import CodeTask
 from node.gold.evidence import Passed, passed
-from node.gold.ports import SEED_BYTES, Inspection, Verifier, Visibility
+from node.gold.ports import SEED_BYTES, ProgramTest, ProgramTester, Visibility
 from protocol.limits import TEXT_BYTES_MAX
 from protocol.types import ABSTAIN, ONE
 
@@ -23,14 +23,14 @@ WRONG_WANTED: Final = 4
 
 
 class ItemKind(StrEnum):
-    """What an item asks of a node."""
+    """Kind of work that an item asks of a node."""
 
     ANSWER = "answer"
     JUDGE = "judge"
 
 
 class ItemVerdict(StrEnum):
-    """What a reply shows."""
+    """Verdict on a reply."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -63,11 +63,11 @@ class JudgeItem:
     prompt: str
     first: str
     second: str
-    """As answers: a program in a fenced block."""
+    """Both programs stand in a fenced block each, as in an answer."""
     first_is_right: bool
     """Stays with the challenger."""
     visibility: Visibility
-    """How rarely the wrong program behaves otherwise."""
+    """Difficulty, by how rarely the wrong program behaves otherwise."""
 
 
 ChallengeItem: TypeAlias = AnswerItem | JudgeItem
@@ -82,7 +82,7 @@ def answer_item(task: CodeTask, random: Random) -> AnswerItem:
     return AnswerItem(exercise.prompt, exercise.tests, exercise.program)
 
 
-async def judge_item(verifier: Verifier, task: CodeTask, random: Random) -> JudgeItem | None:
+async def judge_item(tester: ProgramTester, task: CodeTask, random: Random) -> JudgeItem | None:
     """Make a judge item of a task; None: no wrong program of it could be made certain here.
 
     Some 6 s of work, or more where mutants do not end (`SELECTION_S_MAX`).
@@ -93,7 +93,7 @@ async def judge_item(verifier: Verifier, task: CodeTask, random: Random) -> Judg
 
     exercise = varied(task, random)
     candidates = mutants(exercise.program, random)
-    selection = await select(verifier, exercise, candidates, random.randbytes(SEED_BYTES), wanted=WRONG_WANTED)
+    selection = await select(tester, exercise, candidates, random.randbytes(SEED_BYTES), wanted=WRONG_WANTED)
     if not selection.wrong:
         return None
     wrong = random.choice(selection.wrong)
@@ -108,7 +108,7 @@ def as_answer(program: str) -> str:
     return f"```rust\n{program.rstrip()}\n```"
 
 
-async def score_answer(verifier: Verifier, item: AnswerItem, reply: str | None, seed: bytes) -> ItemVerdict:
+async def score_answer(tester: ProgramTester, item: AnswerItem, reply: str | None, seed: bytes) -> ItemVerdict:
     """Score the reply to an answer item; None: there was none in time.
 
     A program that does not end, or uses up the memory, fails, as long as the right one passes beside it: otherwise a
@@ -117,8 +117,8 @@ async def score_answer(verifier: Verifier, item: AnswerItem, reply: str | None, 
     """
     if not reply or len(reply.encode(errors="replace")) > REPLY_BYTES_MAX:
         return ItemVerdict.FAILED
-    inspection = Inspection(item.prompt, item.tests, seed)
-    right, seen = await verifier.inspect(inspection, (as_answer(item.right), reply))
+    test = ProgramTest(item.prompt, item.tests, seed)
+    right, seen = await tester.test(test, (as_answer(item.right), reply))
     if not right.is_right:
         return ItemVerdict.VOID
     return _VERDICTS[passed(item.prompt, reply, right, seen)]

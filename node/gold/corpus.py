@@ -38,7 +38,7 @@ class CorpusError(ValueError):
 
 
 class Domain(StrEnum):
-    """What a task is about."""
+    """Subject of a task."""
 
     STRINGS = "strings"
     NUMBERS = "numbers"
@@ -69,9 +69,9 @@ class CodeTask:
     name: str
     domain: Domain
     difficulty: int
-    """How hard it is to write a right program: 1 (easy) to 3."""
+    """Difficulty of writing a right program: 1 (easy) to 3."""
     prompt: str
-    """What is asked. `{signature}` stands for the signature of the program's first public function, the name of a
+    """The question. `{signature}` stands for the signature of the program's first public function, the name of a
     constant in braces for its value; what is in backquotes is code."""
     program: str
     """A right program."""

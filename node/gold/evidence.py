@@ -1,4 +1,4 @@
-"""What counts as passing: tests alone do not, because they run in the program's own process.
+"""Decides whether a program passes: its tests alone do not, because they run in the program's own process.
 
 A program with unsafe code can read the nonce of the harness from its own memory and state that all tests passed. It
 cannot state what the right program does on inputs drawn afterwards without computing it.
@@ -8,8 +8,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from consensus.ranking.findings import is_informative
-from node.gold.ports import Observed
+from consensus.ranking.settling import is_informative
+from node.gold.ports import ProgramFindings
 from protocol.conversation import single
 from protocol.types import CompileStatus
 
@@ -25,7 +25,7 @@ Conservative: a comment with one of them counts as well, since a program that co
 
 
 class Passed(StrEnum):
-    """What is known of a program that stands beside a right one."""
+    """Whether a program passes, as far as a right one beside it shows."""
 
     YES = "yes"
     NO = "no"
@@ -33,8 +33,8 @@ class Passed(StrEnum):
     """It passes, but could have forged that."""
 
 
-def passed(prompt: str, text: str, right: Observed, seen: Observed) -> Passed:
-    """Return whether an answer passes, compared with the right program of the same inspection with behaviour.
+def passed(prompt: str, text: str, right: ProgramFindings, seen: ProgramFindings) -> Passed:
+    """Return whether an answer passes, compared with the right program of the same test, one with behaviour.
 
     Where the right program's behaviour tells it from others, the answer must behave like it wherever it gives
     information, and give enough of it unless it cannot have forged the tests. Elsewhere the tests decide, for programs

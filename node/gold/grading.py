@@ -7,7 +7,7 @@ from typing import Final
 import trio
 
 from node.gold.evidence import Passed, passed
-from node.gold.ports import SEED_BYTES, Inspection, Observed, Verifier
+from node.gold.ports import SEED_BYTES, ProgramFindings, ProgramTest, ProgramTester
 
 BATCH: Final = 4
 """Answers that are tested at once, beside the right program: some 3 s of work on two cores. Answers whose loops do not
@@ -21,13 +21,13 @@ GRADING_S_MAX: Final = 300.0
 class AnswerGrader:
     """Tells right answers from wrong ones by the asker's own tests."""
 
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
+    def __init__(self, tester: ProgramTester) -> None:
+        self._tester = tester
 
     @property
     def is_ready(self) -> bool:
         """Whether answers can be graded now."""
-        return self._verifier.is_ready
+        return self._tester.is_ready
 
     async def grade(self, prompt: str, tests: str, right: str, answers: Sequence[str]) -> tuple[bool, ...] | None:
         """Return whether each answer passes the tests; None: this machine cannot tell now.
@@ -45,19 +45,19 @@ class AnswerGrader:
         """
         if not self.is_ready:
             return None
-        inspection = Inspection(prompt, tests, secrets.token_bytes(SEED_BYTES))
+        test = ProgramTest(prompt, tests, secrets.token_bytes(SEED_BYTES))
         graded: list[bool] = []
         with trio.move_on_after(GRADING_S_MAX):
             for start in range(0, len(answers), BATCH):
                 batch = answers[start : start + BATCH]
-                seen = await self._beside(inspection, right, batch)
+                seen = await self._beside(test, right, batch)
                 if seen is None:
                     return None
                 known, others = seen
                 for text, one in zip(batch, others, strict=True):
                     beside = known
                     if not one.is_right and not one.is_wrong:
-                        again = await self._beside(inspection, right, [text])
+                        again = await self._beside(test, right, [text])
                         if again is None:
                             return None
                         beside, (one,) = again
@@ -65,8 +65,8 @@ class AnswerGrader:
         return tuple(graded) if len(graded) == len(answers) else None
 
     async def _beside(
-        self, inspection: Inspection, right: str, answers: Sequence[str]
-    ) -> tuple[Observed, Sequence[Observed]] | None:
-        """Inspect a right program and answers beside it; None if the right one does not pass."""
-        known, *others = await self._verifier.inspect(inspection, (right, *answers))
+        self, test: ProgramTest, right: str, answers: Sequence[str]
+    ) -> tuple[ProgramFindings, Sequence[ProgramFindings]] | None:
+        """Test a right program and answers beside it; None if the right one does not pass."""
+        known, *others = await self._tester.test(test, (right, *answers))
         return (known, others) if known.is_right else None

@@ -13,14 +13,14 @@ from node.gold.challenges import (
     score_judgement,
 )
 from node.gold.corpus import CodeTask, corpus
-from node.gold.ports import SEED_BYTES, Verifier
+from node.gold.ports import SEED_BYTES, ProgramTester
 
 
 class ItemMaker:
     """Items from this program's own tasks. `random` must be unpredictable to peers, as `SystemRandom` is."""
 
-    def __init__(self, verifier: Verifier, random: Random) -> None:
-        self._verifier = verifier
+    def __init__(self, tester: ProgramTester, random: Random) -> None:
+        self._tester = tester
         self._random = random
         self._left: list[CodeTask] = []
         """Tasks of this pass over the corpus that are not used yet."""
@@ -28,7 +28,7 @@ class ItemMaker:
     @property
     def is_ready(self) -> bool:
         """Whether items can be made and scored now."""
-        return self._verifier.is_ready
+        return self._tester.is_ready
 
     async def make(self, kind: ItemKind) -> ChallengeItem | None:
         """Make an item; None if none came of the task that was drawn. A judge item takes some 6 s of work."""
@@ -38,10 +38,10 @@ class ItemMaker:
         task = self._left.pop()
         if kind is ItemKind.ANSWER:
             return answer_item(task, self._random)
-        return await judge_item(self._verifier, task, self._random)
+        return await judge_item(self._tester, task, self._random)
 
     async def score(self, item: ChallengeItem, text: str | None, preference: int | None) -> ItemVerdict:
         """Score a reply by its text or its preference, whichever the item asks for; None: there was none."""
         if isinstance(item, AnswerItem):
-            return await score_answer(self._verifier, item, text, self._random.randbytes(SEED_BYTES))
+            return await score_answer(self._tester, item, text, self._random.randbytes(SEED_BYTES))
         return score_judgement(item, preference)

@@ -19,7 +19,7 @@ MUTANTS_MAX: Final = 512
 
 
 class Operator(StrEnum):
-    """What a mutation changes."""
+    """Kind of change by which a mutant differs from the right program."""
 
     BOUNDARY = "boundary"
     """`<` and `<=`, `>` and `>=`, `..` and `..=`: differs at the edge alone."""

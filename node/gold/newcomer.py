@@ -1,4 +1,4 @@
-"""A newcomer's record from challenge items: when it has shown that its engine is better than guessing.
+"""Decides by a newcomer's record of challenges when it has shown that its engine is better than guessing.
 
 A sequential probability ratio test (Wald 1945). Each scored item adds the logarithm of how much likelier its verdict is
 for a good engine than for a guessing one. Under guessing, the exponential of the sum is a supermartingale: it expects
@@ -6,11 +6,12 @@ never to grow, whatever was asked or skipped before. So by Ville's inequality a 
 bound with a probability of at most exp(-bound), no matter how often somebody looks: at most 1 in 100,000.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from math import floor, log
 from typing import Final
 
+from consensus.learning.challenge_weight import ChallengeRecord
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict
 from node.gold.ports import Visibility
 
@@ -51,7 +52,7 @@ REFUSED_AT: Final = _weigh(FALSE_REFUSAL, 1.0)
 
 
 class NewcomerStatus(StrEnum):
-    """What a newcomer's record says."""
+    """Decision about a newcomer by its record."""
 
     OPEN = "open"
     """More items are needed."""
@@ -61,54 +62,37 @@ class NewcomerStatus(StrEnum):
     """All items were used, and show neither."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewcomerRecord:
-    """What one node has shown on challenge items."""
+def status_of(record: ChallengeRecord) -> NewcomerStatus:
+    """Return what a record says by its items, whether or not it was closed before they decide."""
+    if record.evidence >= EARNED_AT:
+        return NewcomerStatus.EARNED
+    if record.evidence <= REFUSED_AT:
+        return NewcomerStatus.REFUSED
+    return NewcomerStatus.OPEN if record.items < ITEMS_MAX else NewcomerStatus.EXHAUSTED
 
-    evidence: int = 0
-    """Sum of the items' evidence, in 1/UNIT of a natural logarithm."""
-    answers_passed: int = 0
-    answers_failed: int = 0
-    judgements_right: int = 0
-    judgements_wrong: int = 0
-    void: int = 0
 
-    @property
-    def items(self) -> int:
-        """Number of items, void ones included."""
-        scored = self.answers_passed + self.answers_failed + self.judgements_right + self.judgements_wrong
-        return scored + self.void
-
-    @property
-    def status(self) -> NewcomerStatus:
-        """What the record says now."""
-        if self.evidence >= EARNED_AT:
-            return NewcomerStatus.EARNED
-        if self.evidence <= REFUSED_AT:
-            return NewcomerStatus.REFUSED
-        return NewcomerStatus.OPEN if self.items < ITEMS_MAX else NewcomerStatus.EXHAUSTED
-
-    def after(self, item: ChallengeItem, verdict: ItemVerdict) -> "NewcomerRecord":
-        """Return the record with one more item. Only an open record takes one."""
-        assert self.status is NewcomerStatus.OPEN, "the record is closed"
-        if verdict is ItemVerdict.VOID:
-            return replace(self, void=self.void + 1)
-        passed = verdict is ItemVerdict.PASSED
-        evidence = self.evidence + evidence_of(item, passed=passed)
-        if isinstance(item, AnswerItem):
-            if passed:
-                return replace(self, evidence=evidence, answers_passed=self.answers_passed + 1)
-            return replace(self, evidence=evidence, answers_failed=self.answers_failed + 1)
+def with_item(record: ChallengeRecord, item: ChallengeItem, verdict: ItemVerdict) -> ChallengeRecord:
+    """Return the record with one more item. Only an open record takes one."""
+    assert status_of(record) is NewcomerStatus.OPEN, "the record is closed"
+    if verdict is ItemVerdict.VOID:
+        return replace(record, void=record.void + 1)
+    passed = verdict is ItemVerdict.PASSED
+    evidence = record.evidence + evidence_of(item, passed=passed)
+    if isinstance(item, AnswerItem):
         if passed:
-            return replace(self, evidence=evidence, judgements_right=self.judgements_right + 1)
-        return replace(self, evidence=evidence, judgements_wrong=self.judgements_wrong + 1)
+            return replace(record, evidence=evidence, answers_passed=record.answers_passed + 1)
+        return replace(record, evidence=evidence, answers_failed=record.answers_failed + 1)
+    if passed:
+        return replace(record, evidence=evidence, judgements_right=record.judgements_right + 1)
+    return replace(record, evidence=evidence, judgements_wrong=record.judgements_wrong + 1)
 
-    def next_kind(self, *, answers: bool, judges: bool) -> ItemKind:
-        """Return what to ask next of a node with these roles, of which it has at least one: both in turns."""
-        assert answers or judges, "a node without a role is not challenged"
-        if answers and judges:
-            return ItemKind.JUDGE if self.items % 2 else ItemKind.ANSWER
-        return ItemKind.ANSWER if answers else ItemKind.JUDGE
+
+def next_kind(record: ChallengeRecord, *, answers: bool, judges: bool) -> ItemKind:
+    """Return what to ask next of a node with these roles, of which it has at least one: both in turns."""
+    assert answers or judges, "a node without a role is not challenged"
+    if answers and judges:
+        return ItemKind.JUDGE if record.items % 2 else ItemKind.ANSWER
+    return ItemKind.ANSWER if answers else ItemKind.JUDGE
 
 
 def evidence_of(item: ChallengeItem, *, passed: bool) -> int:

@@ -1,4 +1,4 @@
-"""What gold asks of the machine: whether programs compile, pass tests, and how they behave."""
+"""Port of program testers: whether programs compile, pass tests, and how they behave."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SEED_BYTES: Final = 32
 
 
 class Visibility(StrEnum):
-    """How rarely a wrong program behaves otherwise than the right one: how hard it is to judge."""
+    """Difficulty of judging a wrong program: how rarely it behaves otherwise than the right one."""
 
     EASY = "easy"
     MEDIUM = "medium"
@@ -20,8 +20,8 @@ class Visibility(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
-    """One question about several programs."""
+class ProgramTest:
+    """A test that several programs are put to: of the tests that come with a question, and of their behaviour."""
 
     prompt: str
     """Names the function whose behaviour counts."""
@@ -34,8 +34,8 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """What was seen of one program."""
+class ProgramFindings:
+    """Findings about one program."""
 
     status: CompileStatus
     warnings: int
@@ -45,7 +45,7 @@ class Observed:
     not_run: int
     """Tests without information: out of time or memory, or the sandbox failed."""
     outcomes: tuple[bytes, ...]
-    """A digest for each input, the same for all programs of one inspection; empty bytes: no information."""
+    """A digest for each input, the same for all programs of one test; empty bytes: no information."""
 
     @property
     def is_right(self) -> bool:
@@ -58,7 +58,7 @@ class Observed:
         return self.status is CompileStatus.FAILS or self.failed > 0
 
 
-class Verifier(Protocol):
+class ProgramTester(Protocol):
     """Compiles and runs programs in this machine's sandbox."""
 
     @property
@@ -66,8 +66,8 @@ class Verifier(Protocol):
         """Whether there is a toolchain and a safe sandbox now."""
         ...
 
-    async def inspect(self, inspection: Inspection, programs: Sequence[str]) -> Sequence[Observed]:
-        """Return what is seen of at most `PROGRAMS_MAX` programs, in order. Never raises for what they contain.
+    async def test(self, test: ProgramTest, programs: Sequence[str]) -> Sequence[ProgramFindings]:
+        """Return the findings about at most `PROGRAMS_MAX` programs, in order. Never raises for what they contain.
 
         The programs are answers of strangers or parts of them. Cancelling stops it and leaves nothing behind.
         """

@@ -24,7 +24,7 @@ from node.http.events import EventsHandlers
 from node.http.history import HistoryHandlers
 from node.http.openai.handlers import OpenAiHandlers
 from node.http.openapi import encoded_document
-from node.http.places import CHALLENGES_MAX, RequestPlaces
+from node.http.places import GOLD_ROUNDS_MAX, RequestPlaces
 from node.http.replies import (
     BodyError,
     ErrorContext,
@@ -41,7 +41,7 @@ from node.http.replies import (
 from node.http.rounds import AskReply
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
-from node.rounds.ask_errors import AskError
+from node.rounds.asking.errors import AskError
 from node.storage import StoreBlockedError
 
 _ALLOWED: Final = {
@@ -146,7 +146,7 @@ class _NodeHandlers:
             ops.REPUTATION: self.reputation,
             ops.REPUTATION_EXPORT: self.export,
             ops.REPUTATION_IMPORT: self.take_over,
-            ops.CHALLENGE: self.challenge,
+            ops.ASK_GOLD: self.ask_gold,
             ops.SERVING: self.serving,
             ops.PAUSE: self.pause,
             ops.RESUME: self.resume,
@@ -213,11 +213,11 @@ class _NodeHandlers:
             return refusal(400, f"it is of {exported.specialty!r}; this node's is {specialty!r}")
         return json_reply(await self._shown.reputation.take_over(exported))
 
-    async def challenge(self, _: Request) -> Response:
-        with self._places.challenges.take() as place:
+    async def ask_gold(self, _: Request) -> Response:
+        with self._places.gold_rounds.take() as place:
             if not place:
-                return refusal(503, f"{CHALLENGES_MAX} challenges run already; try again later", retry_after_s=1)
-            return json_reply(await self._shown.reputation.challenge())
+                return refusal(503, f"{GOLD_ROUNDS_MAX} gold rounds run already; try again later", retry_after_s=1)
+            return json_reply(await self._shown.reputation.ask_gold())
 
     async def serving(self, _: Request) -> Response:
         return json_reply(self._shown.serving.report())

@@ -17,7 +17,7 @@ from node.http.places import Places
 from node.http.replies import Handler, parse_query_id, read_parameters, refusal
 from node.http.shown import ShownEvents
 from node.http.sse import EventStream, encode_comment, encode_event
-from node.rounds.hub import Resumed, TooManySubscribersError, UnknownRoundError
+from node.rounds.following.hub import Resumed, TooManySubscribersError, UnknownRoundError
 from protocol.types import Digest
 
 

@@ -24,8 +24,8 @@ READS_MAX: Final = 4
 """Requests that may search the history, read a round or verify a certificate at once: each step of a search holds the
 store for some milliseconds, for which the journal waits, and verifying takes a core."""
 
-CHALLENGES_MAX: Final = 2
-"""Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
+GOLD_ROUNDS_MAX: Final = 2
+"""Gold rounds that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
 
 TRIALS_MAX: Final = 1
 """Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
@@ -59,5 +59,5 @@ class RequestPlaces:
         self.waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
         self.streams = Places(min(STREAMS_MAX, connections_max // STREAMS_SHARE))
         self.reads = Places(READS_MAX)
-        self.challenges = Places(CHALLENGES_MAX)
+        self.gold_rounds = Places(GOLD_ROUNDS_MAX)
         self.trials = Places(TRIALS_MAX)

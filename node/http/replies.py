@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from node.api.asking import FINDING_KINDS
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, OPERATIONS, Operation
-from node.rounds.ask_errors import (
+from node.rounds.asking.errors import (
     AskError,
     NobodyNamedError,
     NoDiskError,
@@ -75,6 +76,9 @@ _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
 
 _FIELD: Final = re.compile(r" - at `\$\.(\w+)|required field `(\w+)`$")
 """Place of the fault in msgspec's errors."""
+
+_FINDINGS: Final = re.compile(r" - at `\$\.(?:strand\.)?findings(?:\[\d+\])?`$")
+"""The end of msgspec's errors about the findings that a question asks for; they do not say what there is."""
 
 _LONE_AT_END: Final = re.compile(
     rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F]).{0,5}\Z", re.DOTALL
@@ -231,6 +235,8 @@ def _fault(raw: bytes, error: Exception) -> str:
     # The decoder takes a body for one that was cut off where the second half would not have room.
     if "surrogate pair" in str(error) or (is_cut and _LONE_AT_END.search(raw, max(0, len(raw) - _END_BYTES))):
         return "a text has half of a surrogate pair, which is no character"
+    if (place := _FINDINGS.search(str(error))) is not None:
+        return f"findings are a list of {', '.join(FINDING_KINDS)}, each at most once{place[0]}"
     return str(error)
 
 

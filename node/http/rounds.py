@@ -13,9 +13,9 @@ from node.api.operations import JSON_LINES
 from node.http.places import Places
 from node.http.replies import refusal, refused_ask
 from node.http.shown import ShownRounds
-from node.rounds.ask_errors import AskError
-from node.rounds.hub import Subscription
-from node.rounds.service import RoundHandle
+from node.rounds.asking.errors import AskError
+from node.rounds.asking.service import RoundHandle
+from node.rounds.following.hub import Subscription
 
 
 @asynccontextmanager

@@ -14,12 +14,12 @@ from node.api.common import Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, TrialReport
 from node.api.queue import QueueReport
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import Exported, GoldResult, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
-from node.rounds.hub import Resumed
-from node.rounds.service import RoundHandle
+from node.rounds.asking.service import RoundHandle
+from node.rounds.following.hub import Resumed
 from node.storage import RoundFilter
 from protocol.types import Digest
 
@@ -102,7 +102,7 @@ class ShownHistory(Protocol):
 
 
 class ShownEvents(Protocol):
-    """Events of all rounds; `node.rounds.hub.RoundEvents` has them."""
+    """Events of all rounds; `node.rounds.following.hub.RoundEvents` has them."""
 
     def resume(self, last_id: str, query: Digest | None) -> AbstractContextManager[Resumed]:
         """Follow all events of one round or all (None) after the event with this id; empty: from now on.
@@ -162,7 +162,7 @@ class ShownReputation(Protocol):
         """Import statistics of nodes that this one has not met, in this specialty. Raises StoreBlockedError."""
         ...
 
-    async def challenge(self) -> Challenged:
+    async def ask_gold(self) -> GoldResult:
         """Ask one gold question and learn from the round. Raises AskError."""
         ...
 

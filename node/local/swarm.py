@@ -44,6 +44,14 @@ class Ended:
     """Seconds until it is started again."""
 
 
+TakesCount = Callable[[int], None]
+"""Is told how many nodes have come to a state, each time that one more has."""
+
+
+def _ignore(_: int) -> None:
+    """Take a count that nobody wants."""
+
+
 class LocalSwarm:
     """Running nodes; the others joined through the first."""
 
@@ -71,11 +79,19 @@ class LocalSwarm:
             "nodes": [{"url": node.url, "key": node.key, "address": node.addresses[0]} for node in self.nodes],
         }
 
-    async def meet(self) -> None:
+    async def meet(self, on_known: TakesCount = _ignore) -> None:
         """Wait until every node has the offers of all others. Raises TimedOutError after START_S."""
+        known = 0
+
+        async def wait(node: int) -> None:
+            nonlocal known
+            await self.wait_known(node)
+            known += 1
+            on_known(known)
+
         async with trio.open_nursery() as nursery:
             for node in range(len(self.nodes)):
-                nursery.start_soon(self.wait_known, node)
+                nursery.start_soon(wait, node)
 
     async def wait_known(self, node: int) -> None:
         """Wait until one node has the offers of all others. Raises TimedOutError after START_S."""
@@ -122,13 +138,13 @@ class LocalSwarm:
                 except LocalNodeError as error:
                     why, pause_s = str(error), restarts.ended(0.0)
 
-    async def start(self) -> None:
+    async def start(self, on_ready: TakesCount = _ignore) -> None:
         """Start the first node alone, then the others, which find each other through it. Raises LocalNodeError."""
-        self._started[0] = await launch(self._specs[0])
+        await self._start(0, self._specs[0], on_ready)
         async with trio.open_nursery() as nursery:
             for index, spec in enumerate(self._specs[1:], 1):
                 joining = replace(spec, bootstrap=self._started[0].addresses[:1])
-                nursery.start_soon(self._start, index, joining)
+                nursery.start_soon(self._start, index, joining, on_ready)
         self.nodes = [self._started[index] for index in range(len(self._specs))]
 
     async def finish(self, within_s: float) -> None:
@@ -146,19 +162,21 @@ class LocalSwarm:
                 for child in self._started.values():
                     nursery.start_soon(end_node, child)
 
-    async def _start(self, index: int, spec: NodeSpec) -> None:
+    async def _start(self, index: int, spec: NodeSpec, on_ready: TakesCount) -> None:
         self._started[index] = await launch(spec)
+        on_ready(len(self._started))
 
 
 @asynccontextmanager
-async def open_swarm(specs: Sequence[NodeSpec]) -> AsyncIterator[LocalSwarm]:
+async def open_swarm(specs: Sequence[NodeSpec], on_ready: TakesCount = _ignore) -> AsyncIterator[LocalSwarm]:
     """Start a node for each spec, and stop them at the end; they may not know each other yet (`meet`).
 
-    Raises LocalNodeError if one does not start, UnwritableError for a folder.
+    `on_ready`: is told how many nodes are ready. Raises LocalNodeError if one does not start, UnwritableError for a
+    folder.
     """
     swarm = LocalSwarm(specs)
     try:
-        await swarm.start()
+        await swarm.start(on_ready)
         yield swarm
     finally:
         await swarm.stop()

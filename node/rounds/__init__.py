@@ -1,1 +1,1 @@
-"""Rounds in the daemon: inbound messages, the loop that drives the participant, outbound gossip, users' questions."""
+"""Rounds in the daemon: the loop that drives the participant, its inbox and outbox, and what belongs to rounds."""

@@ -23,7 +23,9 @@ from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import PeerUnreachable
-from node.rounds.hub import RoundEvents
+from node.rounds.following.hub import RoundEvents
+from node.rounds.following.observer import RoundObserver
+from node.rounds.following.timeline import RoundTimeline
 from node.rounds.inbound import (
     CERTIFICATE,
     CONTRIBUTE,
@@ -44,11 +46,9 @@ from node.rounds.inbound import (
     TextFetched,
     WorkDone,
 )
-from node.rounds.observer import RoundObserver
+from node.rounds.learning.reputation import Reputation
 from node.rounds.outbox import Outbox
 from node.rounds.queue import QueuedAsk
-from node.rounds.reputation import Reputation
-from node.rounds.timeline import RoundTimeline
 from node.signals import Signal
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
 from node.work.worker import EngineWorker
@@ -245,8 +245,8 @@ class Driver:
                     nursery.start_soon(self._fetch_certificate, effect)
                 case fx.Generate():
                     nursery.start_soon(self._worker.generate, effect)
-                case fx.Inspect():
-                    nursery.start_soon(self._worker.inspector.inspect, effect)
+                case fx.RunTests():
+                    nursery.start_soon(self._worker.round_tester.test, effect)
                 case fx.Judge():
                     nursery.start_soon(self._worker.judge, effect)
                 case fx.Certify():

@@ -39,7 +39,7 @@ PING = stream_protocol("ping")
 """Request: empty. Response: a Pong."""
 
 CHALLENGE = stream_protocol("challenge")
-"""Request: a Challenge. Response: a ChallengeReply (`node.work.challenged`)."""
+"""Request: a Challenge. Response: a ChallengeReply (`node.work.challenge_server`)."""
 
 PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING, CHALLENGE)
 

@@ -11,7 +11,7 @@ from node.inference.status import ServerStatus
 from node.rounds.inbound import InboundRouter, Offering
 from node.signals import Signal
 from node.storage import Health
-from node.work.toolbox import ToolState
+from node.work.node_tester import NodeTesterState
 from node.work.worker import EngineWorker
 from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
 from protocol.messages import Offer
@@ -93,9 +93,9 @@ class Offers:
 
     async def _know_tools(self) -> None:
         """Wait until it is known whether this node can test, so that its first offer says it; rounds seat by offers."""
-        toolbox = self._worker.inspector.toolbox
+        node_tester = self._worker.round_tester.node_tester
         with trio.move_on_after(TOOLS_S_MAX):
-            await toolbox.changed.wait_until(lambda: toolbox.state is not ToolState.OPENING)
+            await node_tester.changed.wait_until(lambda: node_tester.state is not NodeTesterState.OPENING)
 
     async def _stand(
         self, info: EngineInfo, addresses: Addresses, server: ServerStatus | None, seen: dict[Signal, int]
@@ -152,7 +152,7 @@ class Offers:
             context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),
             milli_tokens_per_second=0 if info is None else min(round(info.tokens_per_second * 1000), COUNT_MAX),
             queue=self._worker.queue,
-            tool_versions=self._worker.inspector.tool_versions,
+            tool_versions=self._worker.round_tester.tool_versions,
             addresses=fitting[:ADDRESSES_MAX],
         )
 

@@ -14,7 +14,7 @@ import structlog
 from consensus.rounds import recording as told
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Effect
-from consensus.rounds.events import Delivered, Generated, Inspected, Judged, Unable, Worked
+from consensus.rounds.events import AnswersTested, Delivered, Generated, Judged, Unable, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
 from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, LeftOut, ServedPull
@@ -279,7 +279,7 @@ def _worked(query: Digest, event: Worked, now_ms: int) -> told.Input:
             return told.Wrote(at_ms=now_ms, query=query, content=content, salt=salt)
         case Judged(wave, preferences):
             return told.Compared(at_ms=now_ms, query=query, wave=wave, preferences=preferences)
-        case Inspected(stage, findings):
+        case AnswersTested(stage, findings):
             return told.FoundOut(at_ms=now_ms, query=query, stage=stage, findings=findings)
         case Unable(phase, repetition, reason):
             return told.CouldNot(at_ms=now_ms, query=query, phase=phase, repetition=repetition, reason=reason)

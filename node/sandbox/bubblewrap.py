@@ -16,10 +16,10 @@ from typing import Final
 
 from node.sandbox.entrances import Entrances
 from node.sandbox.exposing import NotExposedError
-from node.sandbox.jail import GATE, Jail, NotStartedError
 from node.sandbox.measuring import can_measure
 from node.sandbox.places import NoPlaceError, Places
 from node.sandbox.ports import Ceilings, Command, Ending, Finished, Limits
+from node.sandbox.process import GATE, NotStartedError, SandboxProcess
 from node.sandbox.seccomp import NoFilterError, seccomp_filter
 from node.sandbox.users import NoUserError, sandbox_user
 
@@ -45,7 +45,7 @@ FOLDER: Final = "/w"
 """The working folder inside."""
 
 _PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
-"""Where the system's programs are. Not the user's PATH: what is started as root must be the system's."""
+"""Folders of the system's programs. Not the user's PATH: what is started as root must be the system's."""
 
 _SHELL: Final = "/gate/sh"
 _LIMITER: Final = "/gate/prlimit"
@@ -71,7 +71,7 @@ class Programs:
 
     bwrap: Path
     version: str
-    """Of bwrap: "0.11.0"."""
+    """Version of bwrap: "0.11.0"."""
     needs: tuple[Path, ...]
     """Folders that it starts from."""
     shell: Path
@@ -81,7 +81,7 @@ class Programs:
 
 
 class Bubblewrap:
-    """The sandbox."""
+    """A sandbox by bubblewrap: each command has namespaces of its own."""
 
     def __init__(self, programs: Programs, seccomp: bytes, ceilings: Ceilings) -> None:
         """Set up nothing yet. `seccomp`: the filter of system calls."""
@@ -114,16 +114,16 @@ class Bubblewrap:
                 prefix = [*entrance, *_privileges(self._programs.setpriv, user)]
                 descriptors, options = self._options(command, limits, opened)
                 argv = [*prefix, str(self._programs.bwrap), "--args", str(options), *_gate(command, limits)]
-                jail = Jail(argv, [*descriptors, options], opened)
+                process = SandboxProcess(argv, [*descriptors, options], opened)
             except (NoUserError, NotExposedError, OSError) as error:
                 return _not_started(str(error))
             try:
-                await jail.enter()
-                return await jail.run(limits, command.collect)
+                await process.enter()
+                return await process.run(limits, command.collect)
             except NotStartedError as error:
                 return _not_started(str(error))
             finally:
-                await jail.end()
+                await process.end()
 
     async def _entrance(self, command: Command) -> list[str]:
         """Return what leads to folders that only root reaches; all others reach their own."""

@@ -18,17 +18,17 @@ PLACES_DEFAULT_MAX: Final = 8
 
 
 REMEDY: Final = "`apt-get install bubblewrap util-linux`, and allow user namespaces (docs/how-to/sandbox.md)"
-"""What usually helps where it does not hold."""
+"""Usual remedy where isolation does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxOff:
-    """This node runs no answers."""
+    """Reason why this node runs no answers, and the remedy."""
 
     reason: str
-    """In one clause."""
+    """Why there is no sandbox, in one clause."""
     remedy: str
-    """What turns it on, in one clause."""
+    """Remedy that turns it on, in one clause."""
     chosen: bool = False
     """Whether the owner wants it so."""
 

@@ -1,4 +1,4 @@
-"""What a process and all its descendants use, as the kernel tells."""
+"""Measures memory and CPU time of a process and all its descendants, as the kernel counts them."""
 
 import os
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _RESIDENT: Final = 21
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a tree of processes uses now, and has used."""
+    """Memory that a tree of processes uses now, and CPU time that it has used."""
 
     cpu_s: float
     """CPU seconds of all that live, and of those of their children that they waited for."""

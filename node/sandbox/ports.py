@@ -1,4 +1,4 @@
-"""What a sandbox does: one command with its files, under limits."""
+"""Port of sandboxes: they run one command with its files, under limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -55,7 +55,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """What the owner allows all commands, whatever their limits say."""
+    """Bounds that the owner sets for all commands, whatever their limits say."""
 
     places: int
     """Commands at a time."""
@@ -71,13 +71,13 @@ class Ceilings:
 
 
 class Ending(StrEnum):
-    """How a command ended."""
+    """End of a command."""
 
     EXITED = "exited"
     SIGNALLED = "signalled"
-    """By a signal that no limit of ours sent."""
+    """Ended by a signal that no limit of ours sent."""
     OUT_OF_TIME = "out_of_time"
-    """CPU or wall time."""
+    """Ended because it used up its CPU or wall time."""
     OUT_OF_MEMORY = "out_of_memory"
     TOO_MUCH_OUTPUT = "too_much_output"
     NOT_STARTED = "not_started"
@@ -86,7 +86,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What came of a command."""
+    """Result of a command."""
 
     ending: Ending
     code: int
@@ -94,12 +94,12 @@ class Finished:
     stdout: bytes
     stderr: bytes
     files: Mapping[str, bytes]
-    """What could be collected."""
+    """Files that could be collected, by name."""
     wall_s: float
     cpu_s: float
     """CPU seconds of the command and its children, as far as the kernel tells."""
     detail: str = ""
-    """Why it did not start, for the owner."""
+    """Reason why it did not start, for the owner; else empty."""
 
 
 class Sandbox(Protocol):

@@ -31,7 +31,7 @@ _PROGRAM_BYTES_MAX: Final = 32 * _MIB
 """Bytes of the compiled probe: 4 MB, and more where the standard library keeps its symbols."""
 
 _NONE_OF: Final = ("reads", "lists", "writes", "connects", "binds", "inherits")
-"""What the probe must not be able to do."""
+"""Attempts of the probe that must all fail."""
 
 _BEYOND: Final = 8
 """Threads, or MiB, that the probe tries beyond a limit."""

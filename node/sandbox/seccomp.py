@@ -191,7 +191,7 @@ class Machine:
     """A kind of processor, as the kernel sees it."""
 
     audit: int
-    """Its number in what the kernel hands to a filter."""
+    """The architecture's number in the data that the kernel hands to a filter."""
     calls: Mapping[str, int]
     """The calls that the filter names, with their numbers."""
 

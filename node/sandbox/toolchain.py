@@ -17,16 +17,16 @@ ANSWER_S_MAX: Final = 20.0
 """Seconds in which a compiler must tell its version: the first start reads 200 MB from a disk."""
 
 ANSWER_BYTES_MAX: Final = 4_096
-"""Bytes of that answer which are read."""
+"""Bytes of a program's answer that are read."""
 
 INSTALL: Final = "`apt-get install gcc` and rustup from https://rustup.rs (version 1.70 or newer; Debian 12's is older)"
-"""What helps where there is no usable compiler."""
+"""Remedy where there is no usable compiler."""
 
 UPDATE: Final = "`rustup update stable`, or first install rustup from https://rustup.rs (Debian 12's rustc is too old)"
-"""What helps where the compiler is too old."""
+"""Remedy where the compiler is too old."""
 
 _PLACE: Final = "/toolchain"
-"""Where a toolchain stands inside that is not part of the system."""
+"""Folder inside the sandbox of a toolchain that is not part of the system."""
 
 _SYSTEM_PATH: Final = "/usr/bin:/bin"
 
@@ -39,9 +39,9 @@ class ToolchainMissing:
     """There is no usable compiler."""
 
     reason: str
-    """In one clause."""
+    """Why there is no toolchain, in one clause."""
     remedy: str
-    """What helps, in one clause."""
+    """Remedy, in one clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Toolchain:
     clippy: str | None
     """clippy-driver, which takes rustc's arguments; None: there is none of the same toolchain."""
     linker: str
-    """For `-C linker=`."""
+    """Path of the linker, for `-C linker=`."""
     version: str
-    """Of rustc: "1.95.0", or "1.97.0-nightly+59807616e", since a nightly's number names many compilers."""
+    """Version of rustc: "1.95.0", or "1.97.0-nightly+59807616e", since a nightly's number names many compilers."""
     readable: Mapping[str, Path]
-    """What commands that compile must be able to read, for `Command.readable`."""
+    """Folders and files that compiling must be able to read, for `Command.readable`."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What they must find in their environment, for `Command.environment`."""
+    """Variables that compiling needs, for `Command.environment`."""
 
 
 def find_toolchain(configured: Path | None) -> Toolchain | ToolchainMissing:

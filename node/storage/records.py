@@ -62,7 +62,7 @@ class CertificateRow:
 
 @dataclass(frozen=True, slots=True)
 class AskedRound:
-    """A round that this node asked (node/rounds/history.py)."""
+    """A round that this node asked (node/rounds/following/history.py)."""
 
     query_id: Digest
     asked_ms: int
@@ -114,7 +114,7 @@ class OpenRound:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One row of learned statistics (node/rounds/reputation.py); unique by specialty, part and name."""
+    """One row of learned statistics (node/rounds/learning/reputation.py); unique by specialty, part and name."""
 
     part: str
     name: bytes

@@ -89,7 +89,7 @@ CREATE TABLE peers (
 """
 
 # Rounds that this node asked: what is filtered and searched by stands in columns, the rest in two bodies
-# (node/rounds/history.py). `text` has its letters' case folded. An empty ending: the round was open.
+# (node/rounds/following/history.py). `text` has its letters' case folded. An empty ending: the round was open.
 _ROUNDS: Final = f"""
 CREATE TABLE rounds (
     age INTEGER PRIMARY KEY, query_id BLOB NOT NULL UNIQUE, asked_ms INTEGER NOT NULL, task TEXT NOT NULL,

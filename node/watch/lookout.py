@@ -8,7 +8,7 @@ import trio
 from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.config import NodeConfig
-from node.rounds.reputation import Reputation
+from node.rounds.learning.reputation import Reputation
 from node.watch.conditions import Condition, Teller, View, conditions
 from protocol.topics import topic
 from protocol.types import TaskType

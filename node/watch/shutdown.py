@@ -6,8 +6,8 @@ import structlog
 import trio
 
 from node.api.events import STOPPED
+from node.rounds.asking.service import RoundService
 from node.rounds.driver import Driver
-from node.rounds.service import RoundService
 from node.work.serving import Serving
 from node.work.worker import EngineWorker
 

@@ -23,8 +23,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from node.rounds.hub import RoundRole
-from node.rounds.timeline import PhaseEnded, RoundBegan, RoundOver
+from node.rounds.following.hub import RoundRole
+from node.rounds.following.timeline import PhaseEnded, RoundBegan, RoundOver
 from protocol.types import Digest
 
 _NS: Final = 1_000_000

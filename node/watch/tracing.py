@@ -10,7 +10,7 @@ import trio
 
 from node.config import TracingTable
 from node.errors import Exit, UserError
-from node.rounds.timeline import RoundListener
+from node.rounds.following.timeline import RoundListener
 
 FLUSH_S: Final = 2.0
 """Seconds in which the last spans are sent at the node's end: a collector that is gone does not hold it up."""

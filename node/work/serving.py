@@ -14,7 +14,7 @@ from node.clock import Clock
 from node.config import NodeConfig
 from node.inference.metered import Account
 from node.inference.ports import BYTES_PER_TOKEN
-from node.rounds.reputation import Reputation
+from node.rounds.learning.reputation import Reputation
 from node.sandbox.ports import Urgency
 from node.signals import Signal
 from node.storage import ServedHour, Store

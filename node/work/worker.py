@@ -19,10 +19,10 @@ from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.work.capacity import Pace, QuerySize, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
-from node.work.inspecting import Inspector
 from node.work.judging import NONCE_BYTES, judge, prompt_bytes, prompt_limits, query_bytes
+from node.work.node_tester import NO_TOOLS, NodeTester
 from node.work.serving import Serving
-from node.work.toolbox import NO_TOOLS, Toolbox
+from node.work.testing import RoundTester
 from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
@@ -69,14 +69,14 @@ class EngineWorker:
         inbound: InboundRouter,
         clock: Clock,
         serving: Serving | None = None,
-        toolbox: Toolbox | None = None,
+        node_tester: NodeTester | None = None,
     ) -> None:
         """Create a worker.
 
-        `serving`: charges work to its requester; None: nobody pays. `toolbox`: tests answers; None: this node cannot.
+        `serving`: charges work to its requester; None: nobody pays. `node_tester`: tests answers; None: nothing does.
         """
         self.engine = Metered(engine)
-        self.inspector = Inspector(toolbox or Toolbox(why_off=NO_TOOLS), inbound, clock, serving)
+        self.round_tester = RoundTester(node_tester or NodeTester(why_off=NO_TOOLS), inbound, clock, serving)
         self._serving = serving
         self._config = config
         self._inbound = inbound
@@ -184,7 +184,7 @@ class EngineWorker:
 
         The engine's connection closes, which frees its slot.
         """
-        self.inspector.cancel(query)
+        self.round_tester.cancel(query)
         if (job := self._jobs.pop(query, None)) is not None:
             job.scope.cancel()
 
@@ -195,7 +195,7 @@ class EngineWorker:
         for query, wave in jobs.items():
             self.cancel(query)
             await self._decline(query, wave, DeclineReason.ENGINE, STOPPING)
-        return len(jobs) + await self.inspector.stop(STOPPING)
+        return len(jobs) + await self.round_tester.stop(STOPPING)
 
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
         config, pace, size = self._config, self._pace(info), QuerySize(bytes_of(work.turns), len(work.turns))

@@ -19,18 +19,18 @@ from tests.support.processes import Shell, get_json, logged, wait_offers
 ITEMS = [{"prompt": f"Write f{n}.", "right": f"fn f{n}() {{}}", "wrong": f"fn g{n}() {{}}"} for n in range(ITEMS_MAX)]
 
 
-def examiner(folder: Path) -> NodeSpec:
+def challenger(folder: Path) -> NodeSpec:
     """A node that knows nobody, and challenges as often as its configuration allows."""
     file = folder / "items.json"
     file.write_text(json.dumps(ITEMS))
     settings = {"trust.default_weight": 0.0, "challenge.interval_s": 1, "challenge.items_per_hour": 120}
-    command = (sys.executable, "-P", "-m", "tests.support.examining_node", str(file))
+    command = (sys.executable, "-P", "-m", "tests.support.challenging_node", str(file))
     engine = EngineConfig(kind="scripted")
-    return NodeSpec(folder / "examiner", engine, friends=False, settings=settings, command=command)
+    return NodeSpec(folder / "challenger", engine, friends=False, settings=settings, command=command)
 
 
-def newcomer(folder: Path, name: str, examiner: Child, *, knows: bool) -> NodeSpec:
-    """A node that serves the examiner as one that it knows; `knows` the truth of every item, or nothing."""
+def newcomer(folder: Path, name: str, challenger: Child, *, knows: bool) -> NodeSpec:
+    """A node that serves the challenger as one that it knows; `knows` the truth of every item, or nothing."""
     script = folder / f"{name}.json"
     texts = [{"text": each["right"], "quality": 1, "query": each["prompt"]} for each in ITEMS]
     texts += [{"text": each["wrong"], "quality": 0, "query": f"not {each['prompt']}"} for each in ITEMS]
@@ -38,26 +38,26 @@ def newcomer(folder: Path, name: str, examiner: Child, *, knows: bool) -> NodeSp
     return NodeSpec(
         folder / name,
         EngineConfig(kind="scripted", script=str(script)),
-        bootstrap=examiner.addresses,
+        bootstrap=challenger.addresses,
         friends=False,
-        settings={"trust.trusted": {examiner.key: 1.0}},
+        settings={"trust.trusted": {challenger.key: 1.0}},
     )
 
 
-async def records(examiner: Child) -> dict[str, dict[str, Any]]:
-    """What the examiner knows of each node, by key."""
-    told = await trio.to_thread.run_sync(get_json, f"{examiner.url}/api/reputation")
+async def records(challenger: Child) -> dict[str, dict[str, Any]]:
+    """What the challenger knows of each node, by key."""
+    told = await trio.to_thread.run_sync(get_json, f"{challenger.url}/api/reputation")
     return {node["key"]: node for node in told["nodes"] if node["challenges"] is not None}
 
 
 def is_decided(node: Child, record: dict[str, Any]) -> bool:
-    """Whether a line of the examiner's log says that a node's challenges are over."""
+    """Whether a line of the challenger's log says that a node's challenges are over."""
     return record["event"] == "newcomer.decided" and node.key.startswith(record["peer"])
 
 
 async def test_who_passes_has_weight_and_who_does_not_has_none(shell: Shell, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        spec = examiner(tmp_path)
+        spec = challenger(tmp_path)
         asker = await start_node(spec, stack)
         good = await start_node(newcomer(tmp_path, "good", asker, knows=True), stack)
         bad = await start_node(newcomer(tmp_path, "bad", asker, knows=False), stack)

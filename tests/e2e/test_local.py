@@ -105,7 +105,7 @@ def test_keys_and_reputation_outlive_the_council(shell: Shell, tmp_path: Path) -
         assert first.told["token"] is None
         asked = ask(shell, first)
         assert (asked["outcome"], asked["cosignatures"]) == ("decided", 3)
-        ran = shell.strand("reputation", "challenge", "--json", "--url", first.told["api"])
+        ran = shell.strand("reputation", "gold", "--json", "--url", first.told["api"])
         assert ran.code == 0, ran
         learned = shell.strand("reputation", "export", "-", "--url", first.told["api"]).json
         assert set(learned["standings"]) >= set(first.keys.values()) - {first.keys["one"]}

@@ -49,9 +49,9 @@ async def test_gold_teaches_and_what_it_taught_stays(
         assert (await ask("show", "--json")).json["nodes"] == []
         await wait_offers(asker.url, len(ANSWERS))
 
-        challenged = await ask("challenge", "2", "--json")
-        assert (challenged.code, challenged.json["asked"], challenged.json["right"]) == (0, 2, 2), challenged
-        assert len({each["query_id"] for each in challenged.json["rounds"]}) == 2
+        asked = await ask("gold", "2", "--json")
+        assert (asked.code, asked.json["asked"], asked.json["right"]) == (0, 2, 2), asked
+        assert len({each["query_id"] for each in asked.json["rounds"]}) == 2
         known = (await ask("show", "--json")).json
         assert (known["rounds"], known["gold_questions"]) == (2, 1)
         answering = {row["key"]: row["answering"] for row in known["nodes"]}
@@ -79,7 +79,7 @@ async def test_gold_teaches_and_what_it_taught_stays(
 
 async def _takes_over(ask: Asking, file: Path, right: Child, wrong: Child) -> None:
     """A node that was not there, and has no gold, believes what is exported at once."""
-    assert_refused(await ask("challenge"), 2, "no gold")
+    assert_refused(await ask("gold"), 2, "no gold")
     elsewhere = file.with_name("elsewhere.json")
     elsewhere.write_text(json.dumps({**json.loads(file.read_text()), "specialty": "go"}))
     assert_refused(await ask("import", elsewhere), 2, "'go'")

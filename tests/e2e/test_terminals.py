@@ -101,6 +101,32 @@ def test_a_signal_ends_a_demo_and_its_folder_goes(shell: Shell, tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_terminal_that_is_closed_ends_a_demo_and_its_folder_goes(shell: Shell, tmp_path: Path) -> None:
+    """What it draws has nowhere to go any more, and must not keep it from tidying up."""
+    ours, theirs = pty.openpty()
+    command = [STRAND, "demo", "--engine", "scripted", "--no-findings", "--nodes", "2", "--keep", "--out"]
+    with subprocess.Popen(
+        # The terminal is then its own: the kernel sends SIGHUP when the other end is closed.
+        ["setsid", "--ctty", *command, tmp_path / "certificate"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=shell.environment() | {"TMPDIR": str(tmp_path), "TERM": "xterm"},
+    ) as process:
+        watchdog = Timer(PATIENCE_S, process.kill)
+        watchdog.start()
+        os.close(theirs)
+        told = b""
+        while b"nodes ready" not in told:
+            told += os.read(ours, 4096)
+        assert any(tmp_path.glob("strand-demo-*"))
+        os.close(ours)
+        process.wait()
+        watchdog.cancel()
+    assert process.returncode == 128 + signal.SIGHUP
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_command_that_waits_for_stdin(shell: Shell, number: signal.Signals) -> None:
     with subprocess.Popen(

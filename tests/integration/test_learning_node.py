@@ -13,14 +13,14 @@ from consensus.learning.reputation import GOLD, VOTE_MIN, NodeStats, Score
 from consensus.learning.roster import SeatWeights, Trust
 from consensus.learning.waves import MODELS
 from node.gold.grading import AnswerGrader
-from node.rounds.gold import GoldBook, GoldQuestion
-from node.rounds.reputation import WAITING_MAX, Reputation, open_reputation
+from node.rounds.learning.gold_book import GoldBook, GoldQuestion
+from node.rounds.learning.reputation import WAITING_MAX, Reputation, open_reputation
 from node.storage import Store, open_store
 from protocol.conversation import single
 from protocol.types import ONE, Key, TaskType
+from tests.support.program_testers import ENDLESS, RIGHT, WRONG, TableProgramTester
 from tests.support.swarm import answer_text
 from tests.support.updates import Told, key, told
-from tests.support.verifiers import ENDLESS, RIGHT, WRONG, TableVerifier
 
 OWNER = b"o" * 32
 CODE = TaskType.CODE
@@ -80,7 +80,7 @@ async def test_a_round_of_ours_is_learned_from(tmp_path: Path) -> None:
 async def test_answers_to_gold_with_tests_are_graded_by_them(tmp_path: Path) -> None:
     """A passes, C does not, and B does not end. Nobody wrote what the file holds as right."""
     tells = {answer_text("A"): RIGHT, answer_text("Z"): RIGHT, answer_text("B"): ENDLESS}
-    grader = AnswerGrader(TableVerifier(lambda text: tells.get(text, WRONG)))
+    grader = AnswerGrader(TableProgramTester(lambda text: tells.get(text, WRONG)))
     book = GoldBook((GoldQuestion(single("Which?"), (answer_text("Z"),), CODE, "mod tests {}"),))
     async with learning(tmp_path, book, grader=grader) as reputation:
         assert reputation.can_test

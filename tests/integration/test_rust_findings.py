@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
-from consensus.certificates.report import describe
-from node.api.events import FindingsSettled, Progress, ReportCounted, RoundEvent
+from consensus.certificates.reading import describe
+from node.api.events import Decided, FindingsSettled, Progress, ReportCounted, RoundEvent
 from node.client import FollowedRound, Question, follow
 from node.inference import EngineConfig
 from node.local import LocalSwarm, NodeSpec, open_swarm
 from node.local.nodes import plain_environment
 from node.sandbox.choosing import SandboxOff, choose_sandbox
 from node.sandbox.config import SandboxConfig
-from node.work.toolbox import find_tester
+from node.work.node_tester import find_tester
 from tests.support.processes import STRAND
+from tests.support.rust_required import skip_without_rust
 
 ASKED = "Write `fn double(n: i32) -> i32` that doubles a number."
 RIGHT = (
@@ -52,7 +54,7 @@ PATIENCE_S = 180.0
 def needs_sandbox() -> None:
     found = trio.run(choose_sandbox, SandboxConfig())
     if isinstance(found, SandboxOff):
-        pytest.skip(f"no sandbox with a Rust compiler: {found.reason}; {found.remedy}")
+        skip_without_rust(f"no sandbox with a Rust compiler: {found.reason}; {found.remedy}")
     # Built once: the five nodes would do it at the same time.
     trio.run(find_tester, SandboxConfig())
 
@@ -139,6 +141,10 @@ async def test_what_is_found_decides_against_the_judges(tmp_path: Path) -> None:
         assert tested.report["ranking"][0]["findings"]["tests"] == {"passed": 2, "failed": 0, "not_run": 0}
         assert b"fn doubles" not in tested.followed.certificate
         assert tested.followed.verified.record.query.turns[0].text == ASKED
+        (decided,) = [event for event in tested.events if isinstance(event, Decided)]
+        told = {"ranking": decided.ranking, "set_aside": decided.set_aside, "testing": decided.testing}
+        stated = {key: tested.report[key] for key in told}
+        assert json.loads(msgspec.json.encode(told)) == json.loads(msgspec.json.encode(stated)), "as the certificate"
 
         await check_command(swarm, tmp_path)
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from consensus.ranking.rust_tokens import rust_tokens
+from tests.support.rust_required import needs_rust
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 DATA = Path(os.environ.get("STRAND_DATA", SHARED)) / "rust" / "humanevalpack_rust.jsonl.gz"
 
 pytestmark = [
     pytest.mark.skipif(not DATA.is_file(), reason="needs the HumanEvalPack programs: set STRAND_DATA"),
-    pytest.mark.skipif(shutil.which("rustc") is None, reason="needs rustc"),
+    needs_rust("" if shutil.which("rustc") else "needs rustc"),
 ]
 
 

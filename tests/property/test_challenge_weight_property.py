@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.learning.challenge_weight import CAP, HALF_LIFE_ROUNDS, LEVEL, ChallengeStanding, challenge_weights
+from consensus.learning.challenge_weight import CAP, HALF_LIFE_ROUNDS, LEVEL, ChallengeRecord, challenge_weights
 from consensus.learning.roster import STRANGERS_PARTS, Draw, SeatWeights, Trust, choose_roster
 from protocol.messages import Seat
 from protocol.types import ONE
@@ -14,7 +14,7 @@ from tests.support.updates import key
 
 counts = st.integers(0, 40)
 standings = st.builds(
-    ChallengeStanding,
+    ChallengeRecord,
     answers_passed=counts,
     answers_failed=counts,
     judgements_right=counts,
@@ -27,41 +27,41 @@ rounds = st.integers(0, 3_000)
 NOTHING = SeatWeights(0, 0)
 
 
-def weights(standing: ChallengeStanding, at: int) -> SeatWeights:
-    return challenge_weights(standing, at) or NOTHING
+def weights(record: ChallengeRecord, at: int) -> SeatWeights:
+    return challenge_weights(record, at) or NOTHING
 
 
 @given(standings, rounds)
-def test_the_cap_holds_and_lies_below_an_average_record_on_gold(standing: ChallengeStanding, at: int) -> None:
-    given = weights(standing, at)
+def test_the_cap_holds_and_lies_below_an_average_record_on_gold(record: ChallengeRecord, at: int) -> None:
+    given = weights(record, at)
     assert 0 <= given.vote < CAP < ONE and 0 <= given.judge < CAP
     assert given.vote % LEVEL == given.judge % LEVEL == 0 and given.author == 0
 
 
 @given(standings, rounds, rounds)
-def test_it_only_fades(standing: ChallengeStanding, one: int, other: int) -> None:
-    sooner, later = weights(standing, min(one, other)), weights(standing, max(one, other))
+def test_it_only_fades(record: ChallengeRecord, one: int, other: int) -> None:
+    sooner, later = weights(record, min(one, other)), weights(record, max(one, other))
     assert later.vote <= sooner.vote and later.judge <= sooner.judge
 
 
 @given(standings)
-def test_it_is_over_after_three_half_lives(standing: ChallengeStanding) -> None:
-    assert standing.earned_at is not None
-    assert challenge_weights(standing, standing.earned_at + 3 * HALF_LIFE_ROUNDS) is None
+def test_it_is_over_after_three_half_lives(record: ChallengeRecord) -> None:
+    assert record.earned_at is not None
+    assert challenge_weights(record, record.earned_at + 3 * HALF_LIFE_ROUNDS) is None
 
 
 @given(standings, rounds)
-def test_passing_never_costs_and_failing_never_pays(standing: ChallengeStanding, at: int) -> None:
-    now = weights(standing, at)
-    assert weights(replace(standing, answers_passed=standing.answers_passed + 1), at).vote >= now.vote
-    assert weights(replace(standing, answers_failed=standing.answers_failed + 1), at).vote <= now.vote
-    assert weights(replace(standing, judgements_right=standing.judgements_right + 1), at).judge >= now.judge
-    assert weights(replace(standing, judgements_wrong=standing.judgements_wrong + 1), at).judge <= now.judge
+def test_passing_never_costs_and_failing_never_pays(record: ChallengeRecord, at: int) -> None:
+    now = weights(record, at)
+    assert weights(replace(record, answers_passed=record.answers_passed + 1), at).vote >= now.vote
+    assert weights(replace(record, answers_failed=record.answers_failed + 1), at).vote <= now.vote
+    assert weights(replace(record, judgements_right=record.judgements_right + 1), at).judge >= now.judge
+    assert weights(replace(record, judgements_wrong=record.judgements_wrong + 1), at).judge <= now.judge
 
 
 @given(standings, rounds)
-def test_who_has_not_passed_has_nothing(standing: ChallengeStanding, at: int) -> None:
-    assert challenge_weights(replace(standing, earned_at=None), at) is None
+def test_who_has_not_passed_has_nothing(record: ChallengeRecord, at: int) -> None:
+    assert challenge_weights(replace(record, earned_at=None), at) is None
 
 
 OWN, KNOWN = key("own"), key("known")

@@ -8,24 +8,19 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from consensus.ranking.findings import (
-    AGREEING_MAX,
+from consensus.ranking.behaviour import AGREEING_MAX, agreement, behaviour_clusters
+from consensus.ranking.finding_score import WARNINGS_MAX, FindingFeatures, features_of, score_of
+from consensus.ranking.settling import (
     INFORMATIVE_MIN,
     SETTLING_MIN,
     UNTESTED,
-    WARNINGS_MAX,
-    FindingFeatures,
     SettledFindings,
-    agreement,
-    assign_testers,
-    behaviour_clusters,
     contradicts,
-    features,
     is_informative,
     outcomes_of,
-    score,
     settle,
 )
+from consensus.ranking.testers import assign_testers
 from protocol.limits import FURTHER_TESTERS, LINT_CLASSES, OUTCOME_BYTES, SOURCE_BYTES, TESTERS, WEIGHT_MAX
 from protocol.messages import Findings, FindingsPlan
 from protocol.types import CompileStatus, Key
@@ -323,18 +318,18 @@ settled_findings = st.builds(
 
 @given(plans, settled_findings, st.integers(0, AGREEING_MAX))
 def test_a_score_is_the_sum_of_what_the_plan_gives(weighs: FindingsPlan, said: SettledFindings, agrees: int) -> None:
-    given_ = features(said, agrees)
+    given_ = features_of(said, agrees)
     failed = said.tests[1] + said.examples[1] > 0
     passed = said.tests[0] + said.examples[0] > 0
     warned = min(sum(said.lints), WARNINGS_MAX)
     assert given_ == FindingFeatures(
         agrees, said.status is CompileStatus.COMPILES, passed * (not failed) - failed, warned
     )
-    points = score(weighs, given_)
+    points = score_of(weighs, given_)
     exact = weighs.agreement * agrees / 2**16 + weighs.compiles * given_.compiles
     exact += weighs.tests * given_.checks - weighs.lint * warned / WARNINGS_MAX
     assert abs(points - exact) <= 2
     most = 2 * weighs.agreement + weighs.compiles + weighs.tests
     assert -weighs.tests - weighs.lint <= points <= most
-    assert score(weighs, replace(given_, compiles=True)) >= points >= score(weighs, replace(given_, checks=-1))
-    assert score(weighs, replace(given_, warnings=0)) >= points >= score(weighs, replace(given_, agreeing=0))
+    assert score_of(weighs, replace(given_, compiles=True)) >= points >= score_of(weighs, replace(given_, checks=-1))
+    assert score_of(weighs, replace(given_, warnings=0)) >= points >= score_of(weighs, replace(given_, agreeing=0))

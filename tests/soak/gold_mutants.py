@@ -20,10 +20,10 @@ from node.findings.tester import RustTester
 from node.gold.corpus import CodeTask, corpus
 from node.gold.mutation import Operator, mutants
 from node.gold.ports import Visibility
+from node.gold.program_testing import SandboxProgramTester
 from node.gold.selection import Selection, select
 from node.gold.variation import varied
-from node.gold.verifying import SandboxVerifier
-from tests.support.rust_bench import open_bench
+from tests.support.rust_sandbox import open_rust_sandbox
 
 WITH_WRONG_MIN = 0.9
 """Least share of tasks of which a wrong program is kept."""
@@ -39,13 +39,13 @@ class Found:
     operators: Counter[Operator] = field(default_factory=Counter)
 
 
-async def measure_task(verifier: SandboxVerifier, task: CodeTask, seed: int, tried: int, found: Found) -> None:
-    """Make and inspect the mutants of one fresh exercise."""
+async def measure_task(tester: SandboxProgramTester, task: CodeTask, seed: int, tried: int, found: Found) -> None:
+    """Make and test the mutants of one fresh exercise."""
     random = Random(f"{seed} {task.name}")
     exercise = varied(task, random)
     candidates = mutants(exercise.program, random)
     began_s = time.monotonic()
-    selection = await select(verifier, exercise, candidates[:tried], random.randbytes(32), wanted=tried)
+    selection = await select(tester, exercise, candidates[:tried], random.randbytes(32), wanted=tried)
     found.made.append(len(candidates))
     found.seconds.append(time.monotonic() - began_s)
     found.selections[task.name] = selection
@@ -81,12 +81,12 @@ def told(found: Found) -> bool:
 
 async def measure(names: Sequence[str], tried: int, seed: int, cache: Path) -> bool:
     """Go through the corpus, or the tasks that are named."""
-    verifier = SandboxVerifier(RustTester(await open_bench(cache)))
+    tester = SandboxProgramTester(RustTester(await open_rust_sandbox(cache)))
     found = Found()
     for task in corpus():
         if names and task.name not in names:
             continue
-        await measure_task(verifier, task, seed, tried, found)
+        await measure_task(tester, task, seed, tried, found)
     return told(found)
 
 

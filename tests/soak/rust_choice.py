@@ -24,7 +24,7 @@ from typing import Any
 
 import trio
 
-from consensus.certificates.report import describe
+from consensus.certificates.reading import describe
 from node.api.asking import Question
 from node.client import ClientError, follow
 from node.inference import EngineConfig
@@ -33,8 +33,8 @@ from node.local import LocalSwarm, NodeSpec, open_swarm
 from node.local.nodes import plain_environment
 from tests.support.choice_engines import coin_engine, model_engine
 from tests.support.choice_tasks import Candidate, ChoiceTask, LeftOut, make_task
-from tests.support.rust_bench import open_bench
 from tests.support.rust_data import SKIPPED, missing, rows
+from tests.support.rust_sandbox import open_rust_sandbox
 
 MEMBERS = 4
 """Each gives one candidate, and tests and judges the other three. The first one asks."""
@@ -91,15 +91,15 @@ async def prepare(path: Path, count: int, seed: int, cache: Path) -> list[Choice
     tasks = {each["name"]: each for each in kept}
     order = list(rows("humanevalpack_rust"))
     Random(seed).shuffle(order)
-    bench = None
+    rust = None
     with path.open("a") as file:
         for row in order:
             if sum(each["candidates"] != [] for each in tasks.values()) >= count:
                 break
             if row["task"] in tasks:
                 continue
-            bench = bench or await open_bench(cache)
-            made = await make_task(bench, row, Random(f"{seed} {row['task']}"))
+            rust = rust or await open_rust_sandbox(cache)
+            made = await make_task(rust, row, Random(f"{seed} {row['task']}"))
             told = (
                 asdict(made) if isinstance(made, ChoiceTask) else {"name": made.name, "candidates": [], "why": made.why}
             )

@@ -15,10 +15,10 @@ from pathlib import Path
 import trio
 
 from node.findings.checks.asker_tests import AskerTests, read_tests
-from node.findings.scoring import Grade, score
-from node.findings.workbench import Workbench
-from tests.support.rust_bench import open_bench
+from node.findings.rust_sandbox import RustSandbox
 from tests.support.rust_data import SETS, Task, missing
+from tests.support.rust_sandbox import open_rust_sandbox
+from tests.support.rust_scoring import Grade, score
 
 BARE_EACH = 8
 """Of so many tasks one is also compiled and run by bare rustc."""
@@ -43,18 +43,18 @@ def bare(rustc: Path, task: Task, folder: Path, *, run: bool) -> float:
     return time.monotonic() - began_s
 
 
-async def compare(bench: Workbench, tasks: Sequence[Task], *, run: bool) -> None:
+async def compare(rust: RustSandbox, tasks: Sequence[Task], *, run: bool) -> None:
     """Print our seconds beside those of bare rustc, one program at a time."""
-    rustc = next(path for place, path in bench.toolchain.readable.items() if place.endswith("bin")) / "rustc"
+    rustc = next(path for place, path in rust.toolchain.readable.items() if place.endswith("bin")) / "rustc"
     ours: list[float] = []
     theirs: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for task in tasks:
             began_s = time.monotonic()
             if run:
-                await score(bench, task.source, tests_of(task), edition=task.edition)
+                await score(rust, task.source, tests_of(task), edition=task.edition)
             else:
-                await bench.check(task.source, lint=False, edition=task.edition)
+                await rust.check(task.source, lint=False, edition=task.edition)
             ours.append(time.monotonic() - began_s)
             theirs.append(bare(rustc, task, Path(folder), run=run))
     if ours:
@@ -64,31 +64,31 @@ async def compare(bench: Workbench, tasks: Sequence[Task], *, run: bool) -> None
         print(f"  {word}: {medians}, median ratio {ratio:.2f} ({len(ours)} tasks)", flush=True)
 
 
-async def grade(bench: Workbench, task: Task, wrong: list[str], places: trio.CapacityLimiter) -> None:
+async def grade(rust: RustSandbox, task: Task, wrong: list[str], places: trio.CapacityLimiter) -> None:
     """Score one task; note it if the grade is not what it should be."""
     async with places:
-        scored = await score(bench, task.source, tests_of(task), edition=task.edition, files=task.files)
+        scored = await score(rust, task.source, tests_of(task), edition=task.edition, files=task.files)
         if scored.grade is not (Grade.RIGHT if task.right else Grade.WRONG):
             wrong.append(f"{task.name}: {scored.grade.value} {scored.counts}")
 
 
 async def measure(name: str, cache: Path, limit: int) -> bool:
     """Score one set, print what came of it, and say whether it held."""
-    bench = await open_bench(cache)
+    rust = await open_rust_sandbox(cache)
     tasks = list(SETS[name]())[:limit]
     wrong: list[str] = []
     places = trio.CapacityLimiter(2)
     began_s = time.monotonic()
     async with trio.open_nursery() as nursery:
         for task in tasks:
-            nursery.start_soon(grade, bench, task, wrong, places)
+            nursery.start_soon(grade, rust, task, wrong, places)
     took_s = time.monotonic() - began_s
     print(f"{name}: {len(tasks) - len(wrong)} of {len(tasks)} as they should be, {len(tasks) / took_s:.1f} a second")
     print(*(f"  {line}" for line in wrong), sep="\n", flush=True)
     right = [task for task in tasks if task.right][::BARE_EACH]
-    await compare(bench, right, run=False)
+    await compare(rust, right, run=False)
     # What names its crate cannot stand in one file with it.
-    await compare(bench, [task for task in right if task.edition == "2021"], run=True)
+    await compare(rust, [task for task in right if task.edition == "2021"], run=True)
     return not wrong
 
 

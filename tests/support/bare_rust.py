@@ -3,9 +3,8 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from node.sandbox.toolchain import ToolchainMissing, find_toolchain
+from tests.support.rust_required import needs_rust
 
 _FOUND = find_toolchain(None)
 
@@ -14,9 +13,7 @@ COMMAND = (
 )
 """The compiler that the node would take, by its real path: an older one is no use, and rustup's proxy may download."""
 
-needs_rustc = pytest.mark.skipif(
-    COMMAND is None, reason=f"{_FOUND.reason}: {_FOUND.remedy}" if isinstance(_FOUND, ToolchainMissing) else ""
-)
+needs_rustc = needs_rust(f"{_FOUND.reason}: {_FOUND.remedy}" if isinstance(_FOUND, ToolchainMissing) else "")
 
 SECONDS_MAX = 120
 """Seconds of one command: a crate of all tasks compiles in ten on a busy machine."""

@@ -11,15 +11,15 @@ from typing import Any
 from consensus.ranking.rust_tokens import rust_tokens
 from node.findings.checks.asker_tests import AskerTests, read_tests
 from node.findings.reading.grammar import Node, SyntaxTree, descendants, parse
-from node.findings.scoring import Grade, score
+from node.findings.rust_sandbox import RustSandbox
 from node.findings.tester import RustTester
-from node.findings.workbench import Workbench
 from node.gold.edits import Edit, applied
 from node.gold.mutation import mutants
-from node.gold.ports import Inspection
+from node.gold.ports import ProgramTest
+from node.gold.program_testing import SandboxProgramTester
 from node.gold.renaming import fresh_names, renamed
-from node.gold.verifying import SandboxVerifier
 from protocol.types import CompileStatus
+from tests.support.rust_scoring import Grade, score
 
 MUTANTS_TRIED_MAX = 12
 """Mutants of one program that are scored before the task is left out: each takes half a second."""
@@ -68,17 +68,17 @@ class LeftOut:
     why: str
 
 
-async def make_task(bench: Workbench, row: Mapping[str, Any], random: Random) -> ChoiceTask | LeftOut:
+async def make_task(rust: RustSandbox, row: Mapping[str, Any], random: Random) -> ChoiceTask | LeftOut:
     """Make a task of one row of HumanEvalPack."""
     name, canonical, buggy = row["task"], row["declaration"] + row["canonical"], row["declaration"] + row["buggy"]
     tests = read_tests(row["test"])
     assert isinstance(tests, AskerTests), tests
-    if await _grade(bench, canonical, tests) is not Grade.RIGHT or await _grade(bench, buggy, tests) is not Grade.WRONG:
+    if await _grade(rust, canonical, tests) is not Grade.RIGHT or await _grade(rust, buggy, tests) is not Grade.WRONG:
         return LeftOut(name, "the published programs are not what they should be")
-    other = await _renamed(bench, canonical, row["entry_point"], tests, random)
+    other = await _renamed(rust, canonical, row["entry_point"], tests, random)
     if other is None:
         return LeftOut(name, "no other form of the canonical program")
-    found = await _mutant(bench, row["instruction"], (canonical, buggy), tests, random)
+    found = await _mutant(rust, row["instruction"], (canonical, buggy), tests, random)
     if found is None:
         return LeftOut(name, "no mutant that compiles, fails and differs from the buggy program")
     mutant, seen = found
@@ -92,40 +92,40 @@ async def make_task(bench: Workbench, row: Mapping[str, Any], random: Random) ->
     return ChoiceTask(name, row["instruction"], row["test"], half_of(row["test"], random), tuple(candidates), seen)
 
 
-async def _grade(bench: Workbench, program: str, tests: AskerTests) -> Grade:
-    return (await score(bench, program, tests)).grade
+async def _grade(rust: RustSandbox, program: str, tests: AskerTests) -> Grade:
+    return (await score(rust, program, tests)).grade
 
 
-async def _renamed(bench: Workbench, program: str, entry_point: str, tests: AskerTests, random: Random) -> str | None:
+async def _renamed(rust: RustSandbox, program: str, entry_point: str, tests: AskerTests, random: Random) -> str | None:
     """Return the program with other names for its variables, which passes the tests; None: there is none."""
     tree = parse(program)
     if tree is None or tree.faulty:
         return None
     for _ in range(RENAMINGS_MAX):
         text = renamed(tree, fresh_names(tree, {entry_point}, set(), random))
-        if rust_tokens(text) != rust_tokens(program) and await _grade(bench, text, tests) is Grade.RIGHT:
+        if rust_tokens(text) != rust_tokens(program) and await _grade(rust, text, tests) is Grade.RIGHT:
             return text
     return None
 
 
 async def _mutant(
-    bench: Workbench, prompt: str, known: tuple[str, str], tests: AskerTests, random: Random
+    rust: RustSandbox, prompt: str, known: tuple[str, str], tests: AskerTests, random: Random
 ) -> tuple[Candidate, bool] | None:
     """Return a mutant of the first program that compiles, fails a test and behaves otherwise than the second one.
 
     Also returns whether that was seen. None: there is none.
     """
     canonical, buggy = known
-    verifier = SandboxVerifier(RustTester(bench))
+    tester = SandboxProgramTester(RustTester(rust))
     for mutant in mutants(canonical, random)[:MUTANTS_TRIED_MAX]:
         if rust_tokens(mutant.program) == rust_tokens(buggy):
             continue
-        if (await bench.check(mutant.program, lint=False)).status is not CompileStatus.COMPILES:
+        if (await rust.check(mutant.program, lint=False)).status is not CompileStatus.COMPILES:
             continue
-        if await _grade(bench, mutant.program, tests) is not Grade.WRONG:
+        if await _grade(rust, mutant.program, tests) is not Grade.WRONG:
             continue
-        inspection = Inspection(prompt, "", random.randbytes(SEED_BYTES))
-        one, other = await verifier.inspect(inspection, [mutant.program, buggy])
+        test = ProgramTest(prompt, "", random.randbytes(SEED_BYTES))
+        one, other = await tester.test(test, [mutant.program, buggy])
         shown = [pair for pair in zip(one.outcomes, other.outcomes, strict=False) if all(pair)]
         differ = any(first != second for first, second in shown)
         if differ or not shown:

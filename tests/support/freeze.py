@@ -13,7 +13,7 @@ from protocol.versions import CURRENT, RoundVersion
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("protocol", "consensus")
-ENTRY = "consensus.certificates.report"
+ENTRY = "consensus.certificates.reading"
 """The module whose `reading_of` is frozen, with everything of ours that it imports."""
 
 _IMPORT = re.compile(rf"^(\s*)(from|import) ({'|'.join(PACKAGES)})\b", re.MULTILINE)
@@ -25,11 +25,11 @@ Nothing below this file is edited or shared. The file fits what the copy finds i
 
 from collections.abc import Collection
 
-from {package}.consensus.certificates import report as frozen
+from {package}.consensus.certificates import reading as frozen
 from {package}.protocol.errors import Fault as FrozenFault
 from {package}.protocol.types import Key as FrozenKey
 
-from consensus.certificates.report import CertificateReading
+from consensus.certificates.reading import CertificateReading
 from protocol.errors import Fault, FaultReason
 from protocol.types import Key
 
@@ -41,7 +41,7 @@ def reading_of(raw: bytes, *, trusted: Collection[Key] | None = None) -> Certifi
     if isinstance(read, FrozenFault):
         return Fault(FaultReason(read.reason.value), read.rule, read.detail)
     cosigners = frozenset(map(Key, read.cosigners))
-    return CertificateReading(read.report, read.turns, cosigners, read.full, read.ranking_digest)
+    return CertificateReading(read.description, read.turns, cosigners, read.full, read.ranking_digest)
 '''
 
 

@@ -12,9 +12,9 @@ import trio
 from node.api.asking import Question
 from node.api.events import BaseEvent
 from node.api.queue import QueueReport
-from node.rounds.ask_errors import AskError
-from node.rounds.hub import ROLES, Subscription
-from node.rounds.service import RoundHandle
+from node.rounds.asking.errors import AskError
+from node.rounds.asking.service import RoundHandle
+from node.rounds.following.hub import ROLES, Subscription
 from protocol.types import Digest
 from tests.support.shown import QUERY, QUEUE
 from tests.support.swarm import Swarm

@@ -12,10 +12,10 @@ from node.config import ChallengeTable
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict, JudgeItem, score_judgement
 from node.gold.ports import Visibility
 from node.overlay.types import PeerUnreachable
-from node.rounds.examiner import Examiner
-from node.rounds.gold import GoldBook
 from node.rounds.inbound import CHALLENGE
-from node.rounds.reputation import Reputation
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
+from node.rounds.newcomers.challenger import Challenger
 from protocol import codec
 from protocol.errors import Fault
 from protocol.messages import Offer
@@ -144,9 +144,9 @@ class Nowhere:
 
 @dataclass
 class World:
-    """An examiner, and the newcomers that it challenges."""
+    """A challenger, and the newcomers that it challenges."""
 
-    examiner: Examiner
+    challenger: Challenger
     reputation: Reputation
     peers: Peers
 
@@ -165,5 +165,5 @@ def world(
     items = KnownItems(Random(seed))
     peers = Peers(items, {key(str(number)): engine for number, engine in enumerate(engines)}, roles)
     known = reputation or Reputation(Experience(), GoldBook(), trust or Trust(0, {}), cast("Any", Nowhere()), "rust")
-    examiner = Examiner(peers.offering, peers, items, known, table, Random(seed), clock or Clock())
-    return World(examiner, known, peers)
+    challenger = Challenger(peers.offering, peers, items, known, table, Random(seed), clock or Clock())
+    return World(challenger, known, peers)

@@ -8,10 +8,10 @@ from typing import Any, cast
 from consensus.rounds import effects as fx
 from consensus.rounds.pulls import LeftOut
 from node.api.asking import Question
-from node.rounds.hub import RoundEvents
-from node.rounds.observer import RoundObserver
+from node.rounds.following.hub import RoundEvents
+from node.rounds.following.observer import RoundObserver
+from node.rounds.following.timeline import RoundTimeline
 from node.rounds.queue import QueuedAsk, RoundQueue
-from node.rounds.timeline import RoundTimeline
 from protocol.conversation import single
 from protocol.types import Digest, Key
 from tests.support.swarm import Node, Swarm

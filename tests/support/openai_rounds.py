@@ -11,6 +11,7 @@ from openai import AsyncOpenAI
 
 from node.api import events
 from node.api.conversation import Audience
+from node.api.ranking import ReportedAnswer
 from node.config import ApiTable
 from node.http.guard import Guard
 from node.http.shown import Shown
@@ -37,14 +38,20 @@ OPENED = tuple(
     for number, author in enumerate(AUTHORS)
 )
 
-STRENGTHS = events.Strengths(
-    query_id=QUERY.hex(),
-    wave=0,
-    ranking=(
-        events.AnswerStrength(1, AUTHORS[1], 0.7, 0.8, 1),
-        events.AnswerStrength(0, AUTHORS[0], -0.7, 0.2, 1),
-    ),
+RANKED = tuple(
+    ReportedAnswer(
+        answer_id=opened.answer_id,
+        author=opened.author,
+        strength=strength,
+        p_best=p_best,
+        cluster_size=1,
+        finish=opened.finish,
+        tokens=opened.answer_tokens,
+        token_source=opened.token_source,
+    )
+    for opened, strength, p_best in ((OPENED[1], 0.7, 0.8), (OPENED[0], -0.7, 0.2))
 )
+"""The ranking of a round that tested nothing."""
 
 
 def progress(phase: str, received: int, expected: int = 2) -> events.Progress:
@@ -75,6 +82,7 @@ def decided(
         "prompt_tokens": 0 if failed else 9,
         "answer_tokens": 0 if failed else 14,
         "token_source": None if failed else TokenSource.ENGINE,
+        "ranking": () if failed else RANKED,
         **changes,
     }
     return events.Decided(query_id=QUERY.hex(), outcome=outcome, reason=reason, **told)
@@ -95,8 +103,7 @@ def a_round(result: events.Decided | None = None) -> tuple[events.BaseEvent, ...
     """All events of a round with this result."""
     result = result or decided()
     asked = events.Asked(query_id=QUERY.hex(), members=AUTHORS)
-    answering = (progress("answering", 1), *OPENED, STRENGTHS)
-    return (asked, *answering, result, certified(result.outcome), ended(result.outcome))
+    return (asked, progress("answering", 1), result, certified(result.outcome), ended(result.outcome))
 
 
 @asynccontextmanager

@@ -9,12 +9,12 @@ import trio
 from node.findings.tester import RustTester
 from protocol.types import FindingKind
 from tests.support.assignments import assignment
-from tests.support.rust_bench import open_bench
+from tests.support.rust_sandbox import open_rust_sandbox
 
 
 async def main() -> None:
     """Test each program alone, so that none is compared with another."""
-    tester = RustTester(await open_bench(Path(sys.argv[1])))
+    tester = RustTester(await open_rust_sandbox(Path(sys.argv[1])))
     programs = json.load(sys.stdin)
     outcomes = {}
     for name, program in programs.items():

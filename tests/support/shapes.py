@@ -43,8 +43,10 @@ def _plain(annotation: Any) -> Any:
         return {"flags": names} if issubclass(annotation, Flag) else {"values": sorted(names.values(), key=str)}
     if isinstance(annotation, type) and (is_dataclass(annotation) or issubclass(annotation, msgspec.Struct)):
         hints = get_type_hints(annotation, include_extras=True)
-        names = msgspec.structs.fields(annotation) if issubclass(annotation, msgspec.Struct) else fields(annotation)
-        return {"fields": {each.name: shape(hints[each.name]) for each in names}}
+        if issubclass(annotation, msgspec.Struct):
+            written = {each.encode_name: each.name for each in msgspec.structs.fields(annotation)}
+            return {"fields": {name: shape(hints[field]) for name, field in written.items()}}
+        return {"fields": {each.name: shape(hints[each.name]) for each in fields(annotation)}}
     assert annotation in (int, float, str, bytes, bool, type(None)), annotation
     return annotation.__name__
 

@@ -32,9 +32,9 @@ from node.facade.config import ConfigFacade
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
-from node.rounds.ask_errors import AskError
-from node.rounds.hub import ROLES, Resumed, Subscription
-from node.rounds.service import RoundHandle
+from node.rounds.asking.errors import AskError
+from node.rounds.asking.service import RoundHandle
+from node.rounds.following.hub import ROLES, Resumed, Subscription
 from node.storage import RoundFilter
 from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
@@ -378,10 +378,10 @@ class StillReputation:
     async def take_over(self, exported: reputation_api.Exported) -> reputation_api.TakenOver:
         return reputation_api.TakenOver(len(exported.standings), 0)
 
-    async def challenge(self) -> reputation_api.Challenged:
+    async def ask_gold(self) -> reputation_api.GoldResult:
         if self.refusal is not None:
             raise self.refusal
-        return reputation_api.Challenged(QUERY.hex(), Outcome.DECIDED, None)
+        return reputation_api.GoldResult(QUERY.hex(), Outcome.DECIDED, None)
 
 
 class StillMetrics:

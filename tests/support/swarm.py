@@ -18,7 +18,7 @@ from consensus.learning.waves import MODELS
 from consensus.ranking.judges import FRESH
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
-from consensus.rounds.events import Generated, Inspected, Judged, Unable, Worked
+from consensus.rounds.events import AnswersTested, Generated, Judged, Unable, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.pulls import LeftOut
@@ -78,7 +78,7 @@ class Node:
     quality: float = 0.5
     generate_ms: int = 100
     judge_ms: int = 100
-    inspect_ms: int = 100
+    testing_ms: int = 100
     tool_versions: str = ""
     finds: Callable[[int, str], Findings] = lambda answer, text: found(answer, text)
     """What it finds out about an answer, by position and text: that each text has a behaviour of its own."""
@@ -119,7 +119,7 @@ class Swarm:
         self.deaf: dict[str, Callable[[VerifiedMessage], bool]] = {}
         self.certificate: bytes | None = None
         self.decision: fx.Decide | None = None
-        self.inspected: list[tuple[str, fx.Inspect]] = []
+        self.ran_tests: list[tuple[str, fx.RunTests]] = []
         self.heard: dict[str, list[VerifiedMessage]] = defaultdict(list)
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -296,10 +296,10 @@ class Swarm:
                 self.at(2 * STREAM_MS, lambda: self._probe(node, effect))
             case fx.Generate(query, _, _, _, _):
                 self.at(node.generate_ms, lambda: self._generated(node, query))
-            case fx.Inspect(query, stage):
-                self.inspected.append((node.name, effect))
+            case fx.RunTests(query, stage):
+                self.ran_tests.append((node.name, effect))
                 findings = tuple(node.finds(index, effect.slate[index].text) for index in effect.assigned)
-                self.at(node.inspect_ms, lambda: self._worked(node, query, Inspected(stage, findings)))
+                self.at(node.testing_ms, lambda: self._worked(node, query, AnswersTested(stage, findings)))
             case fx.Judge(query, wave, _, pairs, _):
                 self.at(node.judge_ms, lambda: self._judged(node, query, wave, pairs))
             case fx.Decide(_, ranking, _):

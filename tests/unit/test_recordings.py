@@ -37,15 +37,15 @@ def tool() -> ModuleType:
     return module
 
 
-def test_a_block_names_its_stage_its_commands_and_how_much_it_keeps(tool: ModuleType) -> None:
+def test_a_block_names_its_setting_its_commands_and_how_much_it_keeps(tool: ModuleType) -> None:
     first, second = tool.recordings(ROOT / "README.md", PAGE)
-    assert (first.stage, first.lines_max, first.commands) == ("alone", 3, ("echo one; echo two", "seq 9"))
-    assert (second.stage, second.commands) == ("swarm", ("strand status",))
+    assert (first.setting, first.lines_max, first.commands) == ("alone", 3, ("echo one; echo two", "seq 9"))
+    assert (second.setting, second.commands) == ("swarm", ("strand status",))
 
 
 def test_a_block_is_renewed_and_the_rest_of_its_page_stays(tool: ModuleType, tmp_path: Path) -> None:
     (first, _) = tool.recordings(ROOT / "README.md", PAGE)
-    with tool.staged("alone", tmp_path) as variables:
+    with tool.running("alone", tmp_path) as variables:
         body = "".join(
             f"$ {each}\n{tool.cut(tool.run(each, variables, tmp_path), first.lines_max)}" for each in first.commands
         )

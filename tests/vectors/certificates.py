@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from consensus.certificates.report import CertificateReading, reading_of
+from consensus.certificates.reading import CertificateReading, reading_of
 from consensus.rounds import effects as fx
 from protocol import codec
 from protocol.conversation import digest_of, single
@@ -185,7 +185,7 @@ def reading(read: CertificateReading) -> dict[str, Any]:
         "full": read.full,
         "turns": [list(turn) for turn in read.turns],
         "cosigners": sorted(key.hex() for key in read.cosigners),
-        "report": read.report,
+        "report": read.description,
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.certificates.report import CertificateReading, reading_of
+from consensus.certificates.reading import CertificateReading, reading_of
 from consensus.certificates.versions import READERS, read_any_version, version_of
 from node.cli.main import run
 from protocol import versions

@@ -18,7 +18,7 @@ from consensus.ranking.exact_math import normal_draws
 from consensus.rounds import recording
 from node.api import reputation
 from node.rounds.inbound import PROTOCOLS
-from node.rounds.learned import FORMATS
+from node.rounds.learning.learned import FORMATS
 from node.storage import schema
 from protocol import hashing, limits, versions
 from protocol.messages import MESSAGE_TYPES, Certificate, Opening
@@ -59,7 +59,7 @@ REMEDIES = {
     "store": "a step of the store's schema that was released has changed: undo that, and append a step to "
     "node.storage.schema.STEPS",
     "learned": "rows of what is learned have changed: append a step to the part's format in "
-    "node.rounds.learned.FORMATS",
+    "node.rounds.learning.learned.FORMATS",
 }
 """What to do, by the first word of a subject. protocol/README.md, "Versions", says how a verifier is frozen."""
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from node.api.asking import Findings
 from node.api.common import Count, DigestHex, KeyHex, Positive, Share
 from node.api.conversation import Audience
-from node.api.findings import AnswerFindings
+from node.api.findings import AnswerFindings, RoundTesting
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import Outcome, OutcomeReason, TaskType, TokenSource
 
@@ -47,21 +48,42 @@ class StrandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rust tests that the answer must pass: functions with `#[test]`, or plain assertions. Empty: none."""
     show_tests: bool = False
     """Whether the tests also follow the last turn, so that the answers' authors see them."""
+    findings: Findings | None = None
+    """What is found out about the answers to a task `code`, beside the tests, which are always run; none of them: no
+    answer is tested."""
 
 
 class RankedAnswer(msgspec.Struct, frozen=True):
     """One answer of the round."""
 
-    answer_id: str
-    """Id of the message that opened the answer, hexadecimal; empty if it is not known."""
+    answer_id: DigestHex
+    """Id of the message that opened it."""
     author: KeyHex
     """Public key of the member that wrote it."""
     p_best: Share
     """Probability that no other cluster is better than this answer's."""
     strength: float
-    """Bradley-Terry log-parameter."""
+    """Bradley-Terry log-parameter. Only differences within the round mean something: findings shift all of them."""
     cluster_size: Count
     """Number of equal answers, this one included."""
+    findings: AnswerFindings | None
+    """What testers settled about it; `alike` names the answers that behave like it. null if nothing was tested."""
+    note: str
+    """What to know before using it, as the rest of a sentence: that it fails tests, does not compile, or was not tested
+    and why. Empty: nothing speaks against it."""
+
+
+class SetAsideAnswer(msgspec.Struct, frozen=True):
+    """One answer that cannot win, because testers found that it does not compile or fails a test."""
+
+    answer_id: DigestHex
+    """Id of the message that opened it."""
+    author: KeyHex
+    """Public key of the member that wrote it."""
+    findings: AnswerFindings
+    """What testers settled about it."""
+    note: str
+    """Reason why it cannot win, as the rest of a sentence."""
 
 
 class StrandReport(msgspec.Struct, frozen=True):
@@ -82,9 +104,13 @@ class StrandReport(msgspec.Struct, frozen=True):
     p_correct: Share | None
     """Probability that the answer is right; null if it is not calibrated on the node's gold."""
     ranking: tuple[RankedAnswer, ...]
-    """All answers, best first."""
+    """All answers that can win, best first."""
+    set_aside: tuple[SetAsideAnswer, ...]
+    """Answers that cannot win because they do not compile or fail a test."""
     findings: AnswerFindings | None
     """What testers settled about the answer; null if nothing was tested, or the round failed."""
+    testing: RoundTesting | None
+    """The testing phase; null if the question asked for none, or the round failed."""
     token_source: TokenSource | None
     """Source of the counts in `usage`; null if the round failed."""
     truncated: bool

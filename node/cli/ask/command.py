@@ -23,11 +23,12 @@ from node.cli.parts.certificates import (
 )
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
-from node.cli.parts.findings import UNTESTED, marks_of, tests_failed_by, why_not_passed
+from node.cli.parts.findings import marks_of, read_testing, winner_fails, winner_unproven
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client.client import SILENCE_S
 from node.files import FileError, require_writable
+from node.findings.notes import tests_failed_by, why_nothing_tested
 from node.hardening import keep_private
 from protocol.types import OutcomeReason
 
@@ -81,9 +82,7 @@ async def ask(
     """
     if stream and (json or watch):
         raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
-    earlier = None
-    if continue_ is not None:
-        earlier, query = named_round(continue_, query)
+    earlier, query = (None, query) if continue_ is None else named_round(continue_, query)
     text = compose(query, file)
     if out is not None:
         require_writable(out)
@@ -95,7 +94,8 @@ async def ask(
     path = out or kept_path(source, followed.query_id)
     unwritten = _unwritten(followed, path)
     told = report(followed, None if unwritten else path)
-    is_sure = not strict or _passes(told)
+    if strict:
+        _refuse_failing(told)
     if json:
         print_json(told)
     elif told_first is not None:
@@ -107,16 +107,27 @@ async def ask(
         raise unwritten
     if not json:
         print(f"certificate: {path}")
-    return Exit.OK if is_sure and not (strict and told["outcome"] != "decided") else Exit.NO_QUORUM
+    return _strict_code(told) if strict else Exit.OK
 
 
-def _passes(told: dict[str, Any]) -> bool:
-    """Whether the answer passes the asker's tests, if there are any. Raises CliError if it surely does not."""
-    why = why_not_passed(told)
-    if why not in ("", UNTESTED):
-        kept = f"`strand show {told['query_id'][:FILE_DIGITS]}` shows it"
-        raise CliError(f"the best answer {why}, and --strict takes no such answer; {kept}", Exit.NO_QUORUM)
-    return not why
+def _refuse_failing(told: dict[str, Any]) -> None:
+    """Raise CliError if the answer surely fails the asker's tests."""
+    if failed := winner_fails(told):
+        shows = f"`strand show {told['query_id'][:FILE_DIGITS]}` shows it"
+        raise CliError(f"the best answer {failed}, and --strict takes no such answer; {shows}", Exit.NO_QUORUM)
+
+
+def _strict_code(told: dict[str, Any]) -> Exit:
+    """Return the exit code under `--strict`. Raises CliError if it is not known whether the answer passes the tests."""
+    if nothing := winner_unproven(told) and why_nothing_tested(read_testing(told)):
+        remedy = "run the tests yourself, or ask again without --strict"
+        raise CliError(f"--strict: the answer was not tested: {nothing}; {remedy}", Exit.NO_QUORUM)
+    if unknown := winner_unproven(told):
+        remedy = (
+            f"`strand show {told['query_id'][:FILE_DIGITS]}` tells the reports; ask again, or run the tests yourself"
+        )
+        raise CliError(f"--strict: the answer {unknown}; {remedy}", Exit.NO_QUORUM)
+    return Exit.OK if told["outcome"] == "decided" else Exit.NO_QUORUM
 
 
 async def _followed(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
-from consensus.certificates.report import describe
+from consensus.certificates.reading import describe
 from node.api.asking import Question
 from node.api.conversation import Audience
 from node.api.events import Asked, Progress, RoundEvent

@@ -1,4 +1,4 @@
-"""What testers found out about the answers of a round, for people: cells, marks and lines of a certificate's report."""
+"""Prints findings about a round's answers for people: cells, marks, and lines about a certificate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -9,19 +9,9 @@ from rich.console import Console
 from node.api.findings import AnswerFindings, RoundTesting
 from node.cli.parts.options import outside
 from node.cli.parts.tables import print_rows, shown_key
+from node.findings.notes import tests_failed_by, tests_unknown_of, why_nothing_tested
 from node.findings.words import cell, why_set_aside
 from protocol.types import CompileStatus
-
-NO_TOOLS: Final = (
-    "The answers were not tested: no member has a sandbox with a Rust compiler (`strand doctor` tells what is missing)."
-)
-"""What an asker is told where nobody could test."""
-
-TOO_FEW: Final = (
-    "The answers were not tested: an answer needs three other members that test with equal tools, and those that can "
-    "must have a third of the votes (`strand peers` tells who can)."
-)
-"""What an asker is told where some could test, but too few."""
 
 _STOPS: Final[Mapping[str, str]] = {
     "certain": "the winner is certain enough",
@@ -32,7 +22,7 @@ _STOPS: Final[Mapping[str, str]] = {
     "agreed": "independent answers behave alike",
     "aborted": "there is no answer",
 }
-"""Why a round ended, in words."""
+"""Reasons for the end of a round, in words."""
 
 
 def stopped(reason: str) -> str:
@@ -64,33 +54,27 @@ def ranked_cells(report: Mapping[str, Any]) -> list[str]:
     return [cell(findings_of(row), places) for row in report["ranking"]]
 
 
-UNTESTED: Final = "is not known to pass your tests: too few tested it in time, or their reports differ"
-"""What is told of an answer of which it is not known whether it passes the asker's tests."""
+def winner_fails(report: Mapping[str, Any]) -> str:
+    """Return how the winner fails the asker's tests; empty if it does not, as far as is known, or there are none."""
+    return tests_failed_by(findings_of(report["ranking"][0])) if _has_tests(report) else ""
 
 
-def tests_failed_by(found: AnswerFindings | None) -> str:
-    """Return how an answer with these findings fails the asker's tests; empty if it does not, as far as is known."""
-    if found is not None and found.status is CompileStatus.FAILS:
-        return "does not compile, so that it passes none of your tests"
-    if found is not None and found.tests is not None and found.tests.failed:
-        return f"fails {found.tests.failed} of your {found.tests.all} tests"
-    return ""
+def winner_unproven(report: Mapping[str, Any]) -> str:
+    """Return why it is not known whether the winner passes the asker's tests; empty if it is, or there are none."""
+    return tests_unknown_of(findings_of(report["ranking"][0])) if _has_tests(report) else ""
 
 
-def why_not_passed(report: Mapping[str, Any]) -> str:
-    """Return why the winner does not pass the asker's tests, for sure; empty if it does, or if there are none."""
+def _has_tests(report: Mapping[str, Any]) -> bool:
+    """Whether there is a winner, and the asker gave tests that it must pass."""
     testing = read_testing(report)
-    if testing is None or not testing.tests_digest or not report["ranking"]:
-        return ""
-    found = findings_of(report["ranking"][0])
-    return tests_failed_by(found) or (UNTESTED if found is None or found.tests is None else "")
+    return testing is not None and testing.tests_digest != "" and bool(report["ranking"])
 
 
 def marks(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what an asker must know of the answer before reading it."""
     yield from marks_of(findings_of(report["ranking"][0]) if report["ranking"] else None)
-    if why_not_passed(report) == UNTESTED and was_tested(report):
-        yield f"This answer {UNTESTED}."
+    if was_tested(report) and (unknown := winner_unproven(report)):
+        yield f"This answer {unknown}."
 
 
 def marks_of(found: AnswerFindings | None) -> Iterator[str]:
@@ -110,9 +94,8 @@ def print_set_aside(report: Mapping[str, Any], console: Console) -> None:
         if found is not None:
             who = shown_key(row["author"], console)
             console.print(f"set aside: {who} {why_set_aside(found)}", soft_wrap=True, highlight=False)
-    testing = read_testing(report)
-    if testing is not None and not testing.stages:
-        console.print(TOO_FEW if testing.testers else NO_TOOLS, soft_wrap=True)
+    if why := why_nothing_tested(read_testing(report)):
+        console.print(f"The answers were not tested: {why}.", soft_wrap=True)
 
 
 def told_testing(report: Mapping[str, Any]) -> str:

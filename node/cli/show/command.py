@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
-from consensus.certificates.report import CertificateReading
+from consensus.certificates.reading import CertificateReading
 from node.api.rounds import RoundDetail
 from node.cli.parts.certificates import print_ranking, print_summary, print_winner
 from node.cli.parts.errors import CliError, Exit
@@ -33,7 +33,11 @@ async def show(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Show a certificate in words, after verifying it: who got the question, and why the answer won."""
+    """Show a certificate in words, after verifying it: who got the question, and why the answer won.
+
+    Of strengths only the differences within a round mean something; what was found out about the answers is added to
+    them, so that all may lie above zero.
+    """
     if plot is not None and plot.suffix.lower() not in PLOTS:
         raise CliError(f"--plot writes {' or '.join(PLOTS)}, not {str(plot)!r}", Exit.USAGE)
     told = await load(certificate, source, url)
@@ -62,7 +66,7 @@ def _plot(why: ExplainedRound | None, file: Path) -> None:
 
 
 def _document(read: CertificateReading, why: ExplainedRound | None, detail: RoundDetail | None) -> dict[str, Any]:
-    told = dict(read.report)
+    told = dict(read.description)
     if why is not None:
         told["explanation"] = as_json(why)
     if detail is not None:
@@ -77,13 +81,13 @@ def _print(read: CertificateReading, why: ExplainedRound | None, detail: RoundDe
     for role, text in turns:
         console.print(outside(f"{role if len(turns) > 1 else 'query'}: {text}"), soft_wrap=True)
         console.print()
-    print_winner(read.report, console)
+    print_winner(read.description, console)
     if why is None:
-        print_ranking(read.report, console)
+        print_ranking(read.description, console)
     else:
         print_intervals(why, console)
-    print_summary(read.report, console)
-    print_testing(read.report, console)
+    print_summary(read.description, console)
+    print_testing(read.description, console)
     console.print(outside(_readers(read, detail)), soft_wrap=True, highlight=False)
     if why is None:
         console.print("the certificate is of an earlier version: its pairs and judges are not explained")

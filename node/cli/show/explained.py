@@ -19,7 +19,7 @@ from protocol.types import Digest, Key
 
 @dataclass(frozen=True, slots=True)
 class ExplainedRound:
-    """What a certificate of today's version tells beyond its report."""
+    """What a certificate of today's version tells beyond its description."""
 
     query_id: str
     certificate: CertificateDetail

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import hexdigits
 
 from consensus.certificates.certificate import verify_certificate
-from consensus.certificates.report import CertificateReading, described_reading
+from consensus.certificates.reading import CertificateReading, described_reading
 from consensus.certificates.versions import read_any_version, version_of
 from node.api.rounds import RoundDetail
 from node.cli.parts.certificates import FILE_DIGITS, ID_DIGITS, is_id, kept_path, read_certificate, refused
@@ -32,7 +32,7 @@ class LoadedRound:
     @property
     def query_id(self) -> str:
         """The round's id."""
-        return str(self.reading.report["query_id"])
+        return str(self.reading.description["query_id"])
 
 
 def read_round(raw: bytes) -> LoadedRound:

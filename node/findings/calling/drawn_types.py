@@ -80,7 +80,7 @@ class UnsupportedError(Exception):
 
 
 class Scope:
-    """What the names in a signature mean: its generic parameters and the answer's own types."""
+    """Meaning of the names in a signature: its generic parameters and the answer's own types."""
 
     def __init__(
         self, generics: Sequence[Generic], own: Mapping[str, Sequence[Generic]], hidden: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""How an implementation of a trait of the standard library is called: `impl FromStr for Colour`."""
+"""Writes calls of an implementation of a trait of the standard library: `impl FromStr for Colour`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

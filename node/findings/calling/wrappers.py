@@ -56,16 +56,16 @@ class Wrapper:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """Source code of the wrapper: the implementations of `Arb`, then the call."""
         return "\n".join((*self.implementations, self.call)) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """No wrapper can be made."""
+    """Reason why no wrapper can be made."""
 
     reason: str
-    """What stands against it, in a few words with names of the answer: for the node's own log only."""
+    """Obstacle in a few words, with names of the answer: for the node's own log only."""
 
 
 def call_wrapper(found: Function | Implementation, source: Source) -> Wrapper | Unsupported:
@@ -135,7 +135,7 @@ def _implementation_call(block: Implementation, scope: Scope) -> str:
 
 
 def _argument(generic: Generic) -> str:
-    """What a generic parameter is set to, since inputs and result may leave it open."""
+    """Return the type to which a generic parameter is set, since inputs and result may leave it open."""
     if generic.is_const:
         return CONST_VALUE
     if any(isinstance(bound, CallableBound) or _is_iterator(bound) for bound in generic.bounds):

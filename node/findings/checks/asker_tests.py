@@ -29,30 +29,30 @@ _HINT: Final = "add one, as in: #[test] fn adds() { assert_eq!(add(1, 2), 3); }"
 
 @dataclass(frozen=True, slots=True)
 class AskerTest:
-    """One test."""
+    """One test of the asker's."""
 
     path: str
-    """Within the module, as `tests::adds`."""
+    """Path within the module, as `tests::adds`."""
     panics_with: str | None = None
     """It passes by a panic whose message holds this text, given as a Rust literal; None: it must not panic."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskerTests:
-    """Tests of a file."""
+    """The tests of an asker's file, ready to be assembled with an answer."""
 
     text: str
     """Items of a module that stands beside the answer's and begins with `use super::*`. Test functions are visible in
     the crate, and compiled without `--test`."""
     tests: tuple[AskerTest, ...]
-    """In the order in which they are counted."""
+    """Tests in the order in which they are counted."""
     crates: tuple[str, ...]
     """Names from which they import: they mean the crate of the answer, unless it has a module of that name."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnusableTests:
-    """The file holds no tests that can be run."""
+    """Reason why a file holds no tests that can be run."""
 
     reason: str
     """One line for the user, with what to do."""

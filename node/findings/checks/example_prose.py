@@ -25,7 +25,7 @@ _DOUBTS: Final = (
 
 _RETURNS: Final = ("returns ", "return ", "gives ", "yields ")
 _FOLLOWING: Final = ("and ", "because ", "since ", "(", "#", "//", "but ", "while ", "or ")
-"""What may stand after a value that ends there; after `4 times` the example is not plain."""
+"""Beginnings of text that may follow the end of a value; after `4 times` the example is not plain."""
 
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
@@ -56,7 +56,7 @@ def prose_examples(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _calls(line: str) -> Iterator[tuple[int, int]]:
-    """Where a name with parentheses stands, outermost first."""
+    """Yield start and end of each name with parentheses, outermost first."""
     position = 0
     while (opened := line.find("(", position)) >= 0:
         position = opened + 1

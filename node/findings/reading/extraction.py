@@ -31,7 +31,7 @@ _ITEM_STARTS: Final = (
     "#[", "#!", "//", "/*", "async ", "const ", "enum ", "extern ", "fn ", "impl ", "impl<", "macro_rules!", "mod ",
     "pub ", "pub(", "static ", "struct ", "trait ", "type ", "union ", "unsafe ", "use ",
 )  # fmt: skip
-"""How the first line of an item starts, in a text without fences."""
+"""Beginnings of an item's first line, in a text without fences."""
 
 _ADDED: Final = "#[allow(unused_imports)] use {};\n"
 

@@ -17,7 +17,7 @@ class Block:
     label: str
     """First word of the info string, in lower case; empty: none."""
     attributes: tuple[str, ...]
-    """What follows the first word, as rustdoc has it: `no_run`, `compile_fail`."""
+    """Words after the first one, as in rustdoc: `no_run`, `compile_fail`."""
     text: str
 
     @property

@@ -78,7 +78,7 @@ def _given(turns: Sequence[Turn]) -> list[Part]:
 
 
 def _pieces(given: Sequence[Part]) -> list[tuple[Part, Piece]]:
-    """What may be added: no tests, no `main`, and no function that is still to be written."""
+    """Return the pieces that may be added: no tests, no `main`, and no function that is still to be written."""
     found: list[tuple[Part, Piece]] = []
     for part in given:
         for piece in part.pieces:

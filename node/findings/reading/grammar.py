@@ -34,7 +34,7 @@ class SyntaxTree:
     """The tree of one Rust text."""
 
     content: bytes = field(repr=False)
-    """What was parsed, UTF-8."""
+    """Parsed text, UTF-8."""
     root: Node
 
     @property

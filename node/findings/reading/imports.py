@@ -1,4 +1,4 @@
-"""What a program imports, which well-known names it uses without import, and which crates of others it needs."""
+"""Finds a program's imports, well-known names that it uses without import, and crates of others that it needs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ def _named_like_crates(names: set[str]) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Scope:
-    """What a module's own text uses and binds, without that of modules within it."""
+    """Names that a module's own text uses and binds, without those of modules within it."""
 
     used: set[str]
     names: set[str]
@@ -196,7 +196,7 @@ def _see_path(tree: SyntaxTree, node: Node, scope: _Scope, qualified: set[int]) 
 
 
 def _see_tokens(tree: SyntaxTree, node: Node, scope: _Scope, qualified: set[int]) -> None:
-    """The same in the tokens that a macro is given, which the grammar does not read as paths."""
+    """Note names in the tokens that a macro is given, which the grammar does not read as paths."""
     tokens = node.children
     for index, token in enumerate(tokens):
         if token.type != "identifier":

@@ -89,7 +89,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class OpaqueType:
-    """Whatever is not modelled: pointers, `!`, qualified paths, macros. Values of it cannot be drawn."""
+    """A type that is not modelled: pointers, `!`, qualified paths, macros. Values of it cannot be drawn."""
 
     kind: str
     text: str
@@ -126,12 +126,12 @@ class Function:
     name: str
     generics: tuple[Generic, ...]
     parameters: tuple[Parameter, ...]
-    """Without the receiver."""
+    """Parameters without the receiver."""
     result: RustType
     receiver: str = ""
     """`self`, `&self`, `&mut self` or `other` (as `self: Box<Self>`); empty: an associated or free function."""
     qualifiers: frozenset[str] = frozenset()
-    """Of `async`, `const`, `extern`, `unsafe`."""
+    """Those of `async`, `const`, `extern`, `unsafe` that it has."""
     complete: bool = True
     """Whether the signature was read as a whole."""
 

@@ -17,7 +17,7 @@ CANDIDATES_MAX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is called to compare answers: a function, or the implementation of a trait of the standard library.
+    """The target of calls that compare answers: a function, or an implementation of a trait of the standard library.
 
     A function is free, or associated with a type and without receiver.
     """

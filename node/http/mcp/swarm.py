@@ -20,7 +20,7 @@ from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.places import READS_MAX, RequestPlaces
 from node.http.rounds import ask_or_cancel
 from node.http.shown import Shown
-from node.rounds.ask_errors import SecretTextError
+from node.rounds.asking.errors import SecretTextError
 from protocol.types import Digest, Outcome, TurnRole
 
 CERTIFICATE_URI: Final = "strand://certificates/"

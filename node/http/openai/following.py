@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.api import operations as ops
-from node.api.events import AnswerOpened, AnswerStrength, BaseEvent, Decided, Progress, Strengths
+from node.api.events import BaseEvent, Decided, Progress
 from node.api.following import RoundLog
 from node.api.openai.chat import Finish
-from node.api.openai.common import RankedAnswer, StrandReport, Usage
+from node.api.openai.common import RankedAnswer, SetAsideAnswer, StrandReport, Usage
+from node.findings.notes import note
 from node.http.openai.requests import RoundRequest
 from node.http.replies import ErrorContext, Refusal, refusal
-from node.rounds.service import RoundHandle
+from node.rounds.asking.service import RoundHandle
 from protocol.types import FinishReason, Outcome, OutcomeReason
 
 _LATE: Final = frozenset({OutcomeReason.NO_COMMITMENTS, OutcomeReason.NO_ANSWERS})
@@ -34,9 +35,6 @@ class RoundView:
     def __init__(self, request: RoundRequest) -> None:
         self._request = request
         self._log = RoundLog()
-        self._answers: dict[int, str] = {}
-        """Ids of the answers by number."""
-        self._ranking: tuple[AnswerStrength, ...] = ()
         self.query_id = ""
         """The round's id; empty before it begins."""
         self.created_s = 0
@@ -53,14 +51,9 @@ class RoundView:
     def note(self, event: BaseEvent) -> None:
         """Add one event."""
         self._log.note(event)
-        match event:
-            case Progress():
-                count = f" {len(event.received)}/{len(event.expected)}" if event.expected else ""
-                self.progress = event.phase + count
-            case AnswerOpened():
-                self._answers[event.number] = event.answer_id
-            case Strengths():
-                self._ranking = event.ranking
+        if isinstance(event, Progress):
+            count = f" {len(event.received)}/{len(event.expected)}" if event.expected else ""
+            self.progress = event.phase + count
 
     def answer(self) -> Answer | None:
         """Return the answer; None while it is not decided, or if there is none that the client takes."""
@@ -103,8 +96,10 @@ class RoundView:
             reason=decided.reason,
             p_best=decided.p_best,
             p_correct=decided.p_correct,
-            ranking=tuple(self._ranked(each) for each in self._ranking),
+            ranking=_ranking(decided),
+            set_aside=_set_aside(decided),
             findings=decided.findings,
+            testing=decided.testing,
             token_source=decided.token_source,
             truncated=truncated,
             signed_text=decided.answer if truncated else None,
@@ -115,14 +110,27 @@ class RoundView:
         """Whether the client has said that it wants no guess like this one."""
         return self._request.question.confidence_min is not None and decided.reason is OutcomeReason.LOW_CONFIDENCE
 
-    def _ranked(self, strength: AnswerStrength) -> RankedAnswer:
-        return RankedAnswer(
-            answer_id=self._answers.get(strength.number, ""),
-            author=strength.author,
-            p_best=strength.p_best,
-            strength=strength.strength,
-            cluster_size=strength.cluster_size,
+
+def _ranking(decided: Decided) -> tuple[RankedAnswer, ...]:
+    return tuple(
+        RankedAnswer(
+            answer_id=each.answer_id,
+            author=each.author,
+            p_best=each.p_best,
+            strength=each.strength,
+            cluster_size=each.cluster_size,
+            findings=each.findings,
+            note=note(each.findings, decided.testing),
         )
+        for each in decided.ranking
+    )
+
+
+def _set_aside(decided: Decided) -> tuple[SetAsideAnswer, ...]:
+    return tuple(
+        SetAsideAnswer(each.answer_id, each.author, each.findings, note(each.findings, decided.testing))
+        for each in decided.set_aside
+    )
 
 
 def _certainty(decided: Decided) -> str:

@@ -17,8 +17,8 @@ from node.http.replies import Refusal, json_reply, refusal, refused_ask
 from node.http.rounds import ask_or_cancel
 from node.http.shown import ShownRounds
 from node.http.sse import EventStream, encode_comment
-from node.rounds.ask_errors import AskError
-from node.rounds.hub import Subscription
+from node.rounds.asking.errors import AskError
+from node.rounds.following.hub import Subscription
 
 STREAM_HEADERS: Final = ((b"x-accel-buffering", b"no"),)
 """Keeps nginx, a common proxy, from holding events back until the reply is complete."""
@@ -111,6 +111,6 @@ class RoundReply(Response):
     @asynccontextmanager
     async def _follow(self, round: RoundView) -> AsyncIterator[Subscription]:
         """Begin the round; cancel it if the block is left before the round's end. Raises AskError."""
-        async with ask_or_cancel(self._rounds, self._request.question, details=True) as handle:
+        async with ask_or_cancel(self._rounds, self._request.question, details=False) as handle:
             round.begin(handle)
             yield handle.events

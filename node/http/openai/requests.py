@@ -138,6 +138,7 @@ def question(
         confidence_min=options.min_confidence,
         tests=options.tests,
         show_tests=options.show_tests,
+        findings=options.findings,
     )
 
 

@@ -5,25 +5,25 @@ from pathlib import Path
 import pytest
 import trio
 
+from node.findings.rust_sandbox import RustSandbox
 from node.findings.tester import RustTester
-from node.findings.workbench import Workbench
-from tests.support.rust_bench import open_bench
+from tests.support.rust_sandbox import open_rust_sandbox
 
 
 @pytest.fixture(scope="session")
 def harness_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the harness of this machine's toolchain."""
     cache = tmp_path_factory.mktemp("harness")
-    trio.run(open_bench, cache)
+    trio.run(open_rust_sandbox, cache)
     return cache
 
 
 @pytest.fixture
-async def bench(harness_cache: Path) -> Workbench:
-    """A workbench of this test's own event loop."""
-    return await open_bench(harness_cache)
+async def rust(harness_cache: Path) -> RustSandbox:
+    """A sandbox with compiler and harness, of this test's own event loop."""
+    return await open_rust_sandbox(harness_cache)
 
 
 @pytest.fixture
-def tester(bench: Workbench) -> RustTester:
-    return RustTester(bench)
+def tester(rust: RustSandbox) -> RustTester:
+    return RustTester(rust)

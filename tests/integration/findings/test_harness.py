@@ -6,8 +6,8 @@ from importlib.resources import files
 from node.findings.assembly import assemble
 from node.findings.outcomes import OutcomeKind
 from node.findings.running import Order, Work
+from node.findings.rust_sandbox import RustSandbox
 from node.findings.tester import GENERATOR_VERSION
-from node.findings.workbench import Workbench
 
 DRAWN = """
     #[derive(Debug)]
@@ -30,11 +30,11 @@ INPUTS = "7356dbf54f9cc52a"
 """Digest of the inputs of generator version 1. Who changes it also changes both `GENERATOR_VERSION`s."""
 
 
-async def test_the_inputs_of_a_version_never_change(bench: Workbench) -> None:
-    built = await bench.build(assemble(DRAWN, call=CALL))
+async def test_the_inputs_of_a_version_never_change(rust: RustSandbox) -> None:
+    built = await rust.build(assemble(DRAWN, call=CALL))
     assert built.library is not None
     orders = [Order(Work.SHOW_INPUTS, 48), Order(Work.INPUTS, 48)]
-    ran = await bench.run(built.library, orders, seed=bytes(range(32)), pool=POOL)
+    ran = await rust.run(built.library, orders, seed=bytes(range(32)), pool=POOL)
     assert all(outcome.kind is OutcomeKind.RETURNED for outcomes in ran.values() for outcome in outcomes)
     inputs = [outcome.text for outcome in ran[Work.SHOW_INPUTS]]
     assert len(set(inputs)) == 48

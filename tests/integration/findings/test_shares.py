@@ -2,8 +2,8 @@
 
 import trio
 
+from node.findings.rust_sandbox import RustSandbox
 from node.findings.tester import RustTester
-from node.findings.workbench import Workbench
 from protocol.types import CompileStatus
 from tests.support.assignments import assignment
 
@@ -21,8 +21,8 @@ BUDGET_S = 30.0
 """Seconds: less than the compilers of two such answers may take one after the other, and enough for an honest one."""
 
 
-async def test_an_honest_answer_beside_one_whose_compiler_never_ends_gets_its_findings(bench: Workbench) -> None:
-    tester = RustTester(bench, places=1)
+async def test_an_honest_answer_beside_one_whose_compiler_never_ends_gets_its_findings(rust: RustSandbox) -> None:
+    tester = RustTester(rust, places=1)
     programs = [ENDLESS, ENDLESS + "// once more", HONEST]
     with trio.fail_after(BUDGET_S):
         first, second, honest = await tester.test(assignment(QUERY, programs, tests=TESTS))

@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from node.findings.checks.shown_tests import with_tests
 from node.findings.compiling import MISSING_CRATE
 from node.findings.tester import RustTester
 from protocol.limits import OUTCOME_BYTES, OUTCOMES_MAX
@@ -32,6 +33,15 @@ async def test_answers_that_behave_alike_have_equal_outcomes(tester: RustTester)
     assert [found.tests for found in (right, also, wrong, broken)] == [(2, 0, 0), (2, 0, 0), (1, 1, 0), (0, 0, 2)]
     assert [found.examples for found in (right, also, wrong)] == [(1, 0, 0), (1, 0, 0), (0, 1, 0)]
     assert (broken.status, broken.error, broken.outcomes) == (CompileStatus.FAILS, 369, b"")
+
+
+async def test_shown_tests_are_no_examples_too(tester: RustTester) -> None:
+    """Whether the authors see the tests changes nothing of what is found out about their answers."""
+    shown = with_tests(QUERY, TESTS)
+    assert "#[test] fn adds()" in shown
+    private = await tester.test(assignment(QUERY, [RIGHT, WRONG], tests=TESTS))
+    assert await tester.test(assignment(shown, [RIGHT, WRONG], tests=TESTS)) == private
+    assert [found.examples for found in private] == [(1, 0, 0), (0, 1, 0)]
 
 
 async def test_outcomes_of_another_round_say_nothing(tester: RustTester) -> None:

@@ -9,8 +9,8 @@ from node.findings.tester import RustTester
 from node.gold.challenges import AnswerItem, ItemVerdict, answer_item, as_answer, judge_item, score_answer
 from node.gold.corpus import CodeTask, corpus
 from node.gold.grading import AnswerGrader
-from node.gold.verifying import SandboxVerifier
-from tests.support.rust_bench import open_bench
+from node.gold.program_testing import SandboxProgramTester
+from tests.support.rust_sandbox import open_rust_sandbox
 
 SEED = bytes(range(32))
 FAILING = "I think:\n\n```rust\npub fn nothing() {}\n```"
@@ -26,28 +26,28 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("harness")
 
 
-async def open_verifier(folder: Path) -> SandboxVerifier:
-    return SandboxVerifier(RustTester(await open_bench(folder)))
+async def open_program_tester(folder: Path) -> SandboxProgramTester:
+    return SandboxProgramTester(RustTester(await open_rust_sandbox(folder)))
 
 
 async def test_items_are_made_and_replies_scored(cache: Path) -> None:
     """A judge item of a plain function and of a type that only its driver can exercise."""
-    verifier = await open_verifier(cache)
-    assert verifier.is_ready
+    tester = await open_program_tester(cache)
+    assert tester.is_ready
     for name in ("balanced", "bounded_stack"):
-        judged = await judge_item(verifier, task(name), Random(1))
+        judged = await judge_item(tester, task(name), Random(1))
         assert judged is not None
         answered = answer_item(task(name), Random(1))
         right, wrong = (judged.first, judged.second) if judged.first_is_right else (judged.second, judged.first)
         as_item = AnswerItem(answered.prompt, answered.tests, answered.right)
-        assert await score_answer(verifier, as_item, f"Here it is.\n\n{right}\n\nDone.", SEED) is ItemVerdict.PASSED
-        assert await score_answer(verifier, as_item, wrong, SEED) is ItemVerdict.FAILED
-        assert await score_answer(verifier, as_item, FAILING, SEED) is ItemVerdict.FAILED
+        assert await score_answer(tester, as_item, f"Here it is.\n\n{right}\n\nDone.", SEED) is ItemVerdict.PASSED
+        assert await score_answer(tester, as_item, wrong, SEED) is ItemVerdict.FAILED
+        assert await score_answer(tester, as_item, FAILING, SEED) is ItemVerdict.FAILED
 
 
 async def test_answers_are_graded(cache: Path) -> None:
     item = answer_item(task("vowel_count"), Random(1))
-    grader = AnswerGrader(await open_verifier(cache))
+    grader = AnswerGrader(await open_program_tester(cache))
     answers = [item.right, FAILING, "No code at all.", as_answer(item.right + "\n// the same\n")]
     right = as_answer(item.right)
     assert await grader.grade(item.prompt, item.tests, right, answers) == (True, False, False, True)
@@ -81,12 +81,12 @@ BODY
 
 
 async def test_a_program_that_forges_its_tests_passes_nothing(tmp_path: Path) -> None:
-    verifier = await open_verifier(tmp_path)
+    tester = await open_program_tester(tmp_path)
     tests = '#[test] fn t() { assert_eq!(f(2), "6"); }'
     prompt = "Write `fn f(x: i32) -> String` that returns three times x as text."
     right = as_answer("pub fn f(x: i32) -> String { x.wrapping_mul(3).to_string() }")
     forged = FORGED.replace("BODY", "pub fn f(_x: i32) -> String { win() }")
     item = AnswerItem(prompt, tests, "pub fn f(x: i32) -> String { x.wrapping_mul(3).to_string() }")
-    assert await score_answer(verifier, item, right, SEED) is ItemVerdict.PASSED
-    assert await score_answer(verifier, item, forged, SEED) is not ItemVerdict.PASSED
-    assert await AnswerGrader(verifier).grade(prompt, tests, right, (forged, right)) == (False, True)
+    assert await score_answer(tester, item, right, SEED) is ItemVerdict.PASSED
+    assert await score_answer(tester, item, forged, SEED) is not ItemVerdict.PASSED
+    assert await AnswerGrader(tester).grade(prompt, tests, right, (forged, right)) == (False, True)

@@ -19,8 +19,8 @@ from node.api.conversation import Audience
 from node.api.events import Progress
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.places import READS_MAX, RequestPlaces
-from node.rounds.hub import ROLES, Subscription
-from node.rounds.service import RoundHandle
+from node.rounds.asking.service import RoundHandle
+from node.rounds.following.hub import ROLES, Subscription
 from protocol.types import Digest
 from tests.support.http_server import PATIENCE_S, Served, app_of, open_api, open_edge
 from tests.support.shown import KEY, QUERY, TellingRounds, begun, shown

@@ -18,11 +18,11 @@ from node.config import NodeConfig
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
 from node.overlay import Overlay, PeerUnreachable, RequestRefused, open_overlay
-from node.rounds.examiner import Examiner
-from node.rounds.gold import GoldBook
 from node.rounds.inbound import CHALLENGE, PING, PROTOCOLS, SLOW_PROTOCOLS, InboundRouter
-from node.rounds.reputation import Reputation
-from node.work.challenged import TOO_FAST, ChallengeServer
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
+from node.rounds.newcomers.challenger import Challenger
+from node.work.challenge_server import TOO_FAST, ChallengeServer
 from node.work.serving import open_serving
 from node.work.worker import EngineWorker
 from protocol import codec
@@ -149,9 +149,9 @@ async def test_hostile_replies_cost_only_their_senders() -> None:
             for each in nodes:
                 await own.wait_peer(each)
             offers = [offer(Key(each.key)) for each in nodes]
-            examiner = Examiner(lambda: offers, na, items, reputation, OFTEN, Random(1), Clock())
-            assert await examiner.challenge() == len(nodes)
-            known = [reputation.newcomers.standings[Key(each.key)] for each in nodes]
+            challenger = Challenger(lambda: offers, na, items, reputation, OFTEN, Random(1), Clock())
+            assert await challenger.challenge() == len(nodes)
+            known = [reputation.challenges.records[Key(each.key)] for each in nodes]
             assert [each.answers_passed for each in known] == [0, 0, 0, 1]
             assert [each.void for each in known] == [0, 0, 1, 0], "a refused stream is a refusal"
             assert all(connected for _, connected in own.peers)

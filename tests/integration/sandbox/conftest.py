@@ -10,6 +10,7 @@ import trio
 from node.sandbox.choosing import ProvenSandbox, SandboxOff, choose_sandbox
 from node.sandbox.config import SandboxConfig
 from tests.support.hostile import Outside, compiled, outside
+from tests.support.rust_required import skip_without_rust
 
 HONEST = b"""
 fn main() {
@@ -35,7 +36,7 @@ def _chosen() -> ProvenSandbox | SandboxOff:
 def proven() -> ProvenSandbox:
     chosen = _chosen()
     if isinstance(chosen, SandboxOff):
-        pytest.skip(f"no sandbox: {chosen.reason}; {chosen.remedy}")
+        skip_without_rust(f"no sandbox: {chosen.reason}; {chosen.remedy}")
     return chosen
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from consensus.learning.calibration import WORTH_SPREAD, calibrate
 from consensus.ranking import certainty
-from consensus.ranking.findings import SCORE_MAX
+from consensus.ranking.finding_score import SCORE_MAX
 from protocol.types import ONE
 
 Claims = list[tuple[float, bool]]

@@ -31,7 +31,7 @@ from consensus.learning.waves import MODELS
 from consensus.ranking import judges
 from consensus.ranking.bradley_terry import Item, PriorParameters
 from consensus.ranking.certainty import UNCALIBRATED
-from consensus.ranking.findings import FindingFeatures, score
+from consensus.ranking.finding_score import FindingFeatures, score_of
 from consensus.ranking.judges import FRESH, HONEST, INVERSE, JudgedComparison, JudgePrior
 from protocol.limits import BETA_MAX, TAU_MAX, TAU_MIN
 from protocol.messages import Findings, Offer, Query
@@ -218,7 +218,7 @@ def test_a_gold_round_keeps_what_findings_said_of_each_answer_that_can_win() -> 
     said = dict(zip(gold.authors, gold.features, strict=True))
     assert said[key("d")] == FindingFeatures(agreeing=0, compiles=True, checks=1, warnings=2)
     assert said[key("a")] == FindingFeatures(agreeing=0, compiles=True, checks=1, warnings=0)
-    assert gold.score == score(plan(), said[key("a")]) == 3 * ONE
+    assert gold.score == score_of(plan(), said[key("a")]) == 3 * ONE
     assert gold.correct
 
 

@@ -8,7 +8,7 @@ import pytest
 from consensus.learning.dataset import JudgedQuestion, PairwiseJudgement
 from consensus.learning.finding_strengths import FACTORS, NAMES, CheckedQuestion, FindingStrengths, learn_strengths
 from consensus.ranking.bradley_terry import PriorParameters
-from consensus.ranking.findings import WARNINGS_MAX, FindingFeatures
+from consensus.ranking.finding_score import WARNINGS_MAX, FindingFeatures
 from protocol.types import ONE
 
 DEFAULT = FindingStrengths()

@@ -8,7 +8,8 @@ import pytest
 from consensus.certificates.record import Phase, RoundRecord, check_contribution
 from consensus.certificates.tally import rank, standing
 from consensus.certificates.testing import drop_disputed
-from consensus.ranking.findings import UNTESTED, settle, tool_versions_of
+from consensus.ranking.settling import UNTESTED, settle
+from consensus.ranking.testers import tool_versions_of
 from protocol.errors import Fault, FaultReason
 from protocol.limits import FURTHER_TESTERS, TESTERS
 from protocol.messages import Findings

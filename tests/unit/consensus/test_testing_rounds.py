@@ -76,7 +76,7 @@ def test_a_liar_among_the_testers_costs_a_second_stage_and_changes_nothing() -> 
 def test_testers_that_are_silent_delay_the_round_no_longer_than_the_stage() -> None:
     swarm = swarm_of()
     for name in "def":
-        swarm.nodes[name].inspect_ms = 10**9
+        swarm.nodes[name].testing_ms = 10**9
     swarm.ask(findings=plan(budget_ms=700))
     swarm.run()
     record = swarm.verified().record
@@ -127,8 +127,8 @@ def test_all_testers_get_the_tests_by_pulling() -> None:
     swarm = swarm_of()
     swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS)))
     swarm.run()
-    assert {name for name, _ in swarm.inspected} == set("abcdef")
-    assert {work.tests for _, work in swarm.inspected} == {TESTS}
+    assert {name for name, _ in swarm.ran_tests} == set("abcdef")
+    assert {work.tests for _, work in swarm.ran_tests} == {TESTS}
     assert TESTS not in repr(swarm.verified().record), "the certificate holds their digest alone"
 
 
@@ -146,8 +146,8 @@ def loses_pulls(of: str, count: int) -> Callable[[Swarm, Node, fx.Effect], list[
     return lose
 
 
-def inspected_by(swarm: Swarm, name: str) -> list[fx.Inspect]:
-    return [work for who, work in swarm.inspected if who == name]
+def work_of(swarm: Swarm, name: str) -> list[fx.RunTests]:
+    return [work for who, work in swarm.ran_tests if who == name]
 
 
 @pytest.mark.parametrize("lost", [1, 2])
@@ -156,7 +156,7 @@ def test_a_pull_of_the_tests_that_fails_is_repeated_in_time(lost: int) -> None:
     swarm.interceptors["c"] = loses_pulls("c", lost)
     swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS), budget_ms=2_000), patience_ms=1_000)
     swarm.run()
-    (work,), (other,) = inspected_by(swarm, "c"), inspected_by(swarm, "b")
+    (work,), (other,) = work_of(swarm, "c"), work_of(swarm, "b")
     assert work.tests == TESTS
     assert work.deadline_ms == other.deadline_ms, "what the pulls took is no longer there for the tests"
     assert keypair("c").public in {each.author for each in swarm.verified().record.reports}
@@ -167,7 +167,7 @@ def test_a_tester_that_never_gets_the_tests_reports_without_them() -> None:
     swarm.interceptors["c"] = loses_pulls("c", 10**9)
     swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS), budget_ms=2_000), patience_ms=1_000)
     swarm.run()
-    (work,) = inspected_by(swarm, "c")
+    (work,) = work_of(swarm, "c")
     assert work.tests == "" and sum("in vain" in line for line in swarm.trace) == TEXT_PULLS_MAX
     record = swarm.verified().record
     assert keypair("c").public in {each.author for each in record.reports}
@@ -182,7 +182,7 @@ def test_a_tester_that_never_gets_the_tests_reports_without_them() -> None:
 def test_tests_that_come_after_the_work_has_begun_do_not_begin_it_anew() -> None:
     swarm = swarm_of()
     swarm.interceptors["c"] = loses_pulls("c", 10**9)
-    swarm.nodes["c"].inspect_ms = 400
+    swarm.nodes["c"].testing_ms = 400
     query = swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS), budget_ms=2_000), patience_ms=1_000)
 
     def come_late() -> None:
@@ -194,7 +194,7 @@ def test_tests_that_come_after_the_work_has_begun_do_not_begin_it_anew() -> None
 
     swarm.at(1_100, come_late)
     swarm.run()
-    assert [work.tests for work in inspected_by(swarm, "c")] == [""]
+    assert [work.tests for work in work_of(swarm, "c")] == [""]
 
 
 def test_a_tester_without_the_conversation_of_a_private_query_declines() -> None:
@@ -202,7 +202,7 @@ def test_a_tester_without_the_conversation_of_a_private_query_declines() -> None
     swarm.interceptors["c"] = loses_pulls("c", 10**9)
     swarm.ask(findings=plan(budget_ms=2_000), turns=(), patience_ms=1_000, answer_ms=2_000)
     swarm.run()
-    assert not inspected_by(swarm, "c")
+    assert not work_of(swarm, "c")
     (declined,) = (each.body for each in of_kind(swarm, Kind.DECLINE) if each.author == keypair("c").public)
     assert isinstance(declined, Decline) and declined.phase is DeclinedPhase.TESTING
 

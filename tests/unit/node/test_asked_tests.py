@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from node.api.asking import Question
-from node.rounds.ask_errors import AskError, SecretTextError, TooLongError
-from node.rounds.asked_tests import NO_RUST, with_shown_tests
-from node.rounds.queries import texts_of
+from node.rounds.asking.asked_tests import NO_RUST, with_shown_tests
+from node.rounds.asking.errors import AskError, SecretTextError, TooLongError
+from node.rounds.asking.queries import texts_of
 from protocol.hashing import digest_of_tests
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import FindingKind, TaskType

@@ -7,10 +7,10 @@ from trio.testing import MockClock
 
 from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.rounds.hub import RoundEvents
+from node.rounds.asking.service import CANCEL_S, RoundService
+from node.rounds.following.hub import RoundEvents
 from node.rounds.inbound import InboundRouter
 from node.rounds.queue import RoundQueue
-from node.rounds.service import CANCEL_S, RoundService
 from protocol.types import Digest
 from tests.support.swarm import keypair, params
 

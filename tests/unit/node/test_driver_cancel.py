@@ -5,7 +5,7 @@ from pathlib import Path
 import trio
 
 from consensus.rounds.effects import Ending
-from node.rounds.hub import REQUESTER
+from node.rounds.following.hub import REQUESTER
 from node.rounds.inbound import CancelRequest
 from protocol.types import Digest, Kind
 from tests.unit.node.test_driver_disk import PATIENCE_S, World, end_of, refusing, world

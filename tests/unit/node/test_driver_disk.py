@@ -20,11 +20,11 @@ from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
 from node.overlay.host import Overlay
 from node.rounds.driver import Driver
-from node.rounds.gold import GoldBook
-from node.rounds.hub import REQUESTER, RoundEvents, Subscription
+from node.rounds.following.hub import REQUESTER, RoundEvents, Subscription
 from node.rounds.inbound import AskRequest, InboundRouter
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import open_reputation
 from node.rounds.queue import RoundQueue
-from node.rounds.reputation import open_reputation
 from node.storage import Store, open_store
 from node.work.worker import EngineWorker
 from protocol.conversation import single

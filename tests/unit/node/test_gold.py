@@ -9,18 +9,25 @@ import pytest
 
 from node.config import ConfigError
 from node.gold.grading import AnswerGrader
-from node.gold.ports import Observed
-from node.rounds import gold
-from node.rounds.gold import EARLIER_BYTES_MAX, EARLIER_MAX, GoldBook, GoldFileError, GoldQuestion, load_gold
+from node.gold.ports import ProgramFindings
+from node.rounds.learning import gold_book as gold
+from node.rounds.learning.gold_book import (
+    EARLIER_BYTES_MAX,
+    EARLIER_MAX,
+    GoldBook,
+    GoldFileError,
+    GoldQuestion,
+    load_gold,
+)
 from protocol.conversation import digest_of, single
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.messages import Turn
 from protocol.types import TaskType, TurnRole
+from tests.support.program_testers import ENDLESS, TableProgramTester
+from tests.support.program_testers import RIGHT as RIGHT_PROGRAM
+from tests.support.program_testers import WRONG as WRONG_PROGRAM
 from tests.support.swarm import answer_text
 from tests.support.updates import told
-from tests.support.verifiers import ENDLESS, TableVerifier
-from tests.support.verifiers import RIGHT as RIGHT_PROGRAM
-from tests.support.verifiers import WRONG as WRONG_PROGRAM
 
 GOOD = b'{"query": "Six times seven?", "right": ["42"]}'
 
@@ -224,27 +231,27 @@ GRADED = {"A": RIGHT_PROGRAM, "B": WRONG_PROGRAM, "C": ENDLESS}
 TESTED = GoldQuestion(single("Which?"), (answer_text("Z"),), TaskType.CODE, "mod tests {}")
 
 
-def verifier(**tells: Observed) -> TableVerifier:
+def table_tester(**tells: ProgramFindings) -> TableProgramTester:
     """Says of each letter's answer what the table says; the right program is Z."""
     texts = {answer_text(letter): each for letter, each in {**GRADED, "Z": RIGHT_PROGRAM, **tells}.items()}
-    return TableVerifier(lambda text: texts[text])
+    return TableProgramTester(lambda text: texts[text])
 
 
 async def test_tests_grade_what_no_right_text_equals() -> None:
-    round_, table = told(ROUND), verifier()
+    round_, table = told(ROUND), table_tester()
     truth = await GoldBook((TESTED,)).truth(round_.record, AnswerGrader(table))
     assert truth == {id: letter == "A" for id, letter in round_.letters.items()}
     assert [len(programs) for _, programs in table.asked] == [4, 2], "equal texts once, and what does not end again"
 
 
 async def test_what_equals_a_right_text_is_not_tested() -> None:
-    round_, table = told(dict.fromkeys("abc", "Z")), verifier()
+    round_, table = told(dict.fromkeys("abc", "Z")), table_tester()
     truth = await GoldBook((TESTED,)).truth(round_.record, AnswerGrader(table))
     assert truth is not None and set(truth.values()) == {True}
     assert [programs for _, programs in table.asked] == []
 
 
-@pytest.mark.parametrize("grader", [None, AnswerGrader(verifier(Z=WRONG_PROGRAM))])
+@pytest.mark.parametrize("grader", [None, AnswerGrader(table_tester(Z=WRONG_PROGRAM))])
 async def test_a_round_that_cannot_be_graded_is_not_gold(grader: AnswerGrader | None) -> None:
     assert await GoldBook((TESTED,)).truth(told(ROUND).record, grader) is None
 

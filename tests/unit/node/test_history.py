@@ -18,8 +18,8 @@ from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail
 from node.clock import Clock
 from node.facade.history import HistoryFacade
-from node.rounds.history import RoundHistory
-from node.rounds.hub import RoundEvents
+from node.rounds.following.history import RoundHistory
+from node.rounds.following.hub import RoundEvents
 from node.storage import CertificateSummary, RoundFilter, Store, TableLimit
 from protocol.types import Key, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.observed import ObservedSwarm

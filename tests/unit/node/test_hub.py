@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.api.events import BaseEvent, Certified, Ended, Progress
-from node.rounds.hub import (
+from node.rounds.following.hub import (
     EVENTS_MAX,
     REQUESTER,
     SUBSCRIBERS_MAX,

@@ -12,7 +12,7 @@ import trio
 from structlog.testing import capture_logs
 
 from consensus.learning.reputation import NodeStats
-from node.rounds.learned import (
+from node.rounds.learning.learned import (
     FORMATS,
     GOLD,
     PRIORS,
@@ -23,7 +23,7 @@ from node.rounds.learned import (
     sort_rows,
     value_of,
 )
-from node.rounds.reputation import Reputation, open_reputation
+from node.rounds.learning.reputation import Reputation, open_reputation
 from node.storage import DATABASE_NAME, Learned, Store
 from tests.fixtures.learned.make import ANSWERS, BOOK, SPECIALTY, TRUST, reading
 from tests.support.stores import opened

@@ -9,8 +9,8 @@ BLOCKED = "import sys; sys.modules['tree_sitter'] = None; import "
 
 ASKED = """
 from node.api.asking import Question
-from node.rounds.ask_errors import AskError
-from node.rounds.asked_tests import NO_READER, check_tests
+from node.rounds.asking.errors import AskError
+from node.rounds.asking.asked_tests import NO_READER, check_tests
 try:
     check_tests(Question.single("Add.", tests="#[test] fn adds() {}"))
 except AskError as error:

@@ -12,9 +12,9 @@ from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
 from node.api import events
 from node.api.events import PLAIN_KEYS, BaseEvent, RoundEvent
-from node.rounds import observer, telling
-from node.rounds.hub import REQUESTER, Subscription
-from node.rounds.observer import PROGRESS_MS
+from node.rounds.following import observer, telling
+from node.rounds.following.hub import REQUESTER, Subscription
+from node.rounds.following.observer import PROGRESS_MS
 from protocol.types import ONE, CompileStatus, DeclineReason, Digest, Key
 from tests.support.findings import found, plan
 from tests.support.observed import ObservedSwarm, asks
@@ -254,7 +254,7 @@ def test_a_round_that_tests_tells_reports_and_what_they_settle() -> None:
     testing = order.index("progress testing")
     assert order.index("answer_opened") < testing < order.index("report_counted")
     assert order[order.index("report_counted") + 1 :][:1] == ["findings_settled"]
-    assert "inspection_started" in order[testing:]
+    assert "answer_testing_started" in order[testing:]
     reports = [each for each in told if isinstance(each, events.ReportCounted)]
     assert sum(len(each.answers) for each in reports) == 3 * 4, "three testers for each answer"
     (settled,) = [each for each in told if isinstance(each, events.FindingsSettled)]

@@ -4,7 +4,7 @@ import pytest
 
 from node.api.asking import Question
 from node.api.conversation import Turn
-from node.rounds.ask_errors import AskError
+from node.rounds.asking.errors import AskError
 from protocol.conversation import digest_of
 from protocol.limits import TURNS_MAX
 from protocol.types import TurnRole

@@ -12,10 +12,10 @@ from trio.testing import MockClock
 from node.api.asking import Question
 from node.clock import Clock
 from node.facade.rounds import RoundsFacade
-from node.rounds.ask_errors import TooBusyError
-from node.rounds.hub import RoundEvents
+from node.rounds.asking.errors import TooBusyError
+from node.rounds.asking.service import RoundService
+from node.rounds.following.hub import RoundEvents
 from node.rounds.queue import FIRST_ROUND_S, RETRY_S_MAX, QueuedAsk, QueueFullError, RoundQueue
-from node.rounds.service import RoundService
 
 QUESTION = Question.single("Which?")
 

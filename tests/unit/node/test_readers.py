@@ -11,15 +11,15 @@ from node.api.asking import Question
 from node.api.conversation import Audience, Turn
 from node.clock import Clock
 from node.config import NodeConfig, RoundTable, TrustTable
-from node.rounds.ask_errors import NoQuorumError, SecretTextError, TooManyFollowedError
-from node.rounds.gold import GoldBook
-from node.rounds.hub import SUBSCRIBERS_MAX, RoundEvents
+from node.rounds.asking.errors import NoQuorumError, SecretTextError, TooManyFollowedError
+from node.rounds.asking.queries import QueryBuilder, trust
+from node.rounds.asking.readers import secret_line
+from node.rounds.asking.service import RoundService
+from node.rounds.following.hub import SUBSCRIBERS_MAX, RoundEvents
 from node.rounds.inbound import InboundRouter
-from node.rounds.queries import QueryBuilder, trust
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
 from node.rounds.queue import RoundQueue
-from node.rounds.readers import secret_line
-from node.rounds.reputation import Reputation
-from node.rounds.service import RoundService
 from protocol.messages import Offer, Query
 from protocol.types import Role, TurnRole
 from tests.support.shown import StillNetwork

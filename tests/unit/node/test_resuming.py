@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from node.api.events import Asked, BaseEvent, Certified, Strengths
-from node.rounds import ring
-from node.rounds.hub import Resumed, RoundEvents, UnknownRoundError
-from node.rounds.ring import BYTES_MAX, EVENTS_MAX, RESUME_S
+from node.rounds.following import ring
+from node.rounds.following.hub import Resumed, RoundEvents, UnknownRoundError
+from node.rounds.following.ring import BYTES_MAX, EVENTS_MAX, RESUME_S
 from protocol.types import Digest, Outcome
 from tests.unit.node.test_observer import heard
 

@@ -5,8 +5,8 @@ import trio
 import trio.testing
 
 from node.api.events import Ended
-from node.rounds.hub import RoundEvents
-from node.rounds.round_log import log_rounds
+from node.rounds.following.hub import RoundEvents
+from node.rounds.following.round_log import log_rounds
 from protocol.types import Digest, Outcome
 
 QUERY = Digest(b"q" * 32)

@@ -22,9 +22,9 @@ from node.inference import EngineConfig
 from node.inference.metered import Charged, Metered
 from node.inference.ports import JudgePrompt, Sampling
 from node.inference.scripted import open_scripted
-from node.rounds.gold import GoldBook
-from node.rounds.queries import trust
-from node.rounds.reputation import Reputation
+from node.rounds.asking.queries import trust
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
 from node.work.ledger import Spent
 from node.work.serving import Serving, open_serving
 from protocol.conversation import single

@@ -8,11 +8,11 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from node.findings.ports import Assignment
-from node.gold.ports import SEED_BYTES, Inspection
-from node.gold.verifying import UNSEEN
+from node.gold.ports import SEED_BYTES, ProgramTest
+from node.gold.program_testing import NO_FINDINGS
+from node.work.node_tester import NodeTester
+from node.work.program_testing import NodeProgramTester
 from node.work.spare_time import SPARE_S_MAX, WAITING_MAX, SpareTime, SpareUse
-from node.work.toolbox import Toolbox
-from node.work.verifying import ToolboxVerifier
 from protocol.messages import Findings
 from tests.support.findings import found
 
@@ -107,20 +107,20 @@ class SlowTester:
 async def test_programs_are_seen_all_at_once_or_not_at_all(autojump_clock: MockClock) -> None:  # noqa: ARG001 - the time
     """A program that a round has slowed down would count as one that does not end."""
     tester = SlowTester()
-    toolbox = Toolbox(tester)
-    verifier = ToolboxVerifier(toolbox, SpareUse.GOLD)
-    inspection = Inspection("Write f.", "", bytes(SEED_BYTES))
+    node_tester = NodeTester(tester)
+    program_tester = NodeProgramTester(node_tester, SpareUse.GOLD)
+    test = ProgramTest("Write f.", "", bytes(SEED_BYTES))
     async with trio.open_nursery() as nursery:
         seen: list[object] = []
 
-        async def inspect() -> None:
-            seen.extend(await verifier.inspect(inspection, ["fn f() {}", "fn g() {}"]))
+        async def run_test() -> None:
+            seen.extend(await program_tester.test(test, ["fn f() {}", "fn g() {}"]))
 
-        nursery.start_soon(inspect)
+        nursery.start_soon(run_test)
         await trio.sleep(9)
-        with toolbox.spare_time.round():
+        with node_tester.spare_time.round():
             await trio.sleep(60)
-    assert (tester.asked, tester.done) == (2, 1) and len(seen) == 2 and UNSEEN not in seen
-    with toolbox.spare_time.round():
-        assert await verifier.inspect(inspection, ["fn f() {}"]) == [UNSEEN]
+    assert (tester.asked, tester.done) == (2, 1) and len(seen) == 2 and NO_FINDINGS not in seen
+    with node_tester.spare_time.round():
+        assert await program_tester.test(test, ["fn f() {}"]) == [NO_FINDINGS]
     assert tester.asked == 2

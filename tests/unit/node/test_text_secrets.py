@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.rounds.text_secrets import find_secret
+from node.rounds.asking.text_secrets import find_secret
 
 _DRAWN = random.Random(13)
 DIGITS = "0123456789abcdef"

@@ -1,6 +1,6 @@
 """R17: the reports of the largest round ride along in one closing."""
 
-from consensus.ranking.findings import assign_testers
+from consensus.ranking.testers import assign_testers
 from protocol.limits import MEMBERS_MAX
 from protocol.messages import Report
 from protocol.signing import Keypair, seal

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consensus.certificates.record import bodies
-from consensus.ranking.findings import assign_testers
+from consensus.ranking.testers import assign_testers
 from protocol import codec
 from protocol.hashing import beacon
 from protocol.messages import (

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from consensus.ranking.clusters import canonical_form
-from consensus.ranking.findings import is_informative, outcomes_of
+from consensus.ranking.settling import is_informative, outcomes_of
 from protocol.limits import OUTCOMES_MAX
 from protocol.messages import Findings
 from protocol.types import CompileStatus, FindingKind, TaskType
@@ -37,8 +37,8 @@ def answers(world: Oracle, number: int) -> list[Candidate]:
 
 
 def found(world: Oracle, candidate: Candidate, *, tester: int = 0, number: int = 0, key: bytes = SEED) -> Findings:
-    workbench = world.workbench(world.question(number), ALL, key)
-    return workbench.findings(tester, 3, candidate.program)
+    testers = world.honest_testers(world.question(number), ALL, key)
+    return testers.findings(tester, 3, candidate.program)
 
 
 def program(candidate: Candidate) -> Program:
@@ -126,8 +126,8 @@ def test_honest_testers_agree_bit_for_bit_and_differ_from_round_to_round() -> No
 
 def test_programs_of_one_option_behave_alike_and_those_of_two_differ_somewhere() -> None:
     world = oracle(flake=0.0, testable=1.0)
-    workbench = world.workbench(world.question(0), ALL, SEED)
-    vectors = [workbench.outcomes(option) for option in range(12)]
+    testers = world.honest_testers(world.question(0), ALL, SEED)
+    vectors = [testers.outcomes(option) for option in range(12)]
     assert len(set(vectors)) == 12
     for outcomes in vectors:
         assert len(outcomes_of(outcomes)) == OUTCOMES_MAX and is_informative(outcomes)
@@ -139,9 +139,9 @@ def test_programs_of_one_option_behave_alike_and_those_of_two_differ_somewhere()
 def test_findings_are_what_the_query_asks_for() -> None:
     world = oracle(flake=0.0, testable=1.0)
     works = next(each for each in answers(world, 0) if program(each).compiles)
-    nothing = world.workbench(world.question(0), FindingKind(0), SEED).findings(0, 3, works.program)
+    nothing = world.honest_testers(world.question(0), FindingKind(0), SEED).findings(0, 3, works.program)
     assert (nothing.status, nothing.outcomes, nothing.lints) == (CompileStatus.UNKNOWN, b"", b"")
-    status = world.workbench(world.question(0), FindingKind.COMPILES, SEED).findings(0, 3, works.program)
+    status = world.honest_testers(world.question(0), FindingKind.COMPILES, SEED).findings(0, 3, works.program)
     assert (status.status, status.outcomes, status.lints) == (CompileStatus.COMPILES, b"", b"")
     whole = found(world, works)
     assert whole.answer == 3 and whole.outcomes and whole.lints
@@ -149,7 +149,7 @@ def test_findings_are_what_the_query_asks_for() -> None:
 
 def test_a_text_without_a_program_a_broken_one_and_a_flake_bring_no_outcomes() -> None:
     world = oracle(flake=0.0, testable=1.0)
-    strange = world.workbench(world.question(0), ALL, SEED).findings(0, 3, None)
+    strange = world.honest_testers(world.question(0), ALL, SEED).findings(0, 3, None)
     assert (strange.source, strange.status) == (b"", CompileStatus.UNKNOWN)
     broken = next(each for number in range(20) for each in answers(world, number) if not program(each).compiles)
     told = found(world, broken)

@@ -9,7 +9,7 @@ from consensus.certificates.frozen.wire_1_hbt_2_forms_1_draws_1.consensus.certif
 from consensus.certificates.frozen.wire_1_hbt_2_forms_1_draws_1.protocol.errors import Fault as FrozenFault
 from consensus.certificates.frozen.wire_1_hbt_2_forms_1_draws_1.protocol.types import Key as FrozenKey
 
-from consensus.certificates.report import CertificateReading
+from consensus.certificates.reading import CertificateReading
 from protocol.errors import Fault, FaultReason
 from protocol.types import Key
 

@@ -17,16 +17,20 @@ import trio
 from rich.console import Console
 
 from node.api.conversation import Audience
-from node.api.events import Asked, Certified, Ended
+from node.api.events import Asked, Certified, Decided, Ended
 from node.cli.ask import command
 from node.cli.ask.leaving import told_if_left
 from node.cli.main import run
 from node.cli.parts.options import Source
 from node.client import Client, ClientError, TimedOutError
-from protocol.types import Outcome
+from node.errors import Exit
+from node.findings.notes import NO_TOOLS, UNTESTED
+from protocol.types import CompileStatus, Digest, Outcome, OutcomeReason
 from tests.support.processes import STRAND, assert_refusal_line
 from tests.support.shown import KEY, QUERY, KeptHistory, TellingRounds, http_client, shown
 from tests.support.updates import told
+from tests.unit.node.cli.test_findings import TESTS, TOOLS
+from tests.unit.node.cli.test_findings import held as a_tested_round
 
 ID = QUERY.hex()
 END = Ended(role="requester", ending="finished", outcome=None, fault=None, at_ms=95)
@@ -53,15 +57,19 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> TellingRounds:
         END,
     )
     rounds = TellingRounds(events)
-    held = {QUERY: told({"a": "A", "b": "A", "c": "B"}).certificate}
+    serve(monkeypatch, rounds, told({"a": "A", "b": "A", "c": "B"}).certificate)
+    return rounds
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, rounds: TellingRounds, certificate: bytes) -> None:
+    """Let `strand ask` ask a node of these rounds that holds one certificate."""
 
     @asynccontextmanager
     async def client_of(_: Source, __: str | None) -> AsyncIterator[Client]:
-        async with http_client(shown(rounds=rounds, history=KeptHistory(held=held))) as http:
+        async with http_client(shown(rounds=rounds, history=KeptHistory(held={QUERY: certificate}))) as http:
             yield Client(http, "the node")
 
     monkeypatch.setattr(command, "open_client", client_of)
-    return rounds
 
 
 @pytest.mark.parametrize("out", [".", "", "..", "folder", "file/one.strand", "/proc/one.strand"])
@@ -79,6 +87,48 @@ def test_where_nothing_can_be_written_nothing_is_asked(
     assert_refusal_line(capsys.readouterr().err, f"cannot write {Path(out)}")
     assert rounds.asked == []
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--stream"]])
+@pytest.mark.parametrize(
+    ("tools", "reports", "why"),
+    [
+        ("", {}, f"the answer was not tested: {NO_TOOLS}; run the tests yourself"),
+        (TOOLS, {}, f"the answer {UNTESTED}; `strand show "),
+        (
+            TOOLS,
+            {"tests": (1, 0, 1)},
+            "the answer is not known to pass your tests: 1 of 2 came to no result; `strand show ",
+        ),
+    ],
+)
+def test_strict_says_why_it_is_not_known_whether_the_answer_passes(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: list[str],
+    tools: str,
+    reports: dict[str, object],
+    why: str,
+) -> None:
+    held: dict[str, object] = {"status": CompileStatus.COMPILES, "error": 0, "tests": (0, 0, 0), **reports}
+    _, swarm = a_tested_round(tmp_path / "round.strand", tools, TESTS, held)
+    assert swarm.certificate is not None
+    answer = swarm.verified().record.contents[Digest(swarm.verified().ranking.winner)].text
+    decided = Decided(
+        outcome=Outcome.DECIDED, reason=OutcomeReason.NONE, winner="a", p_best=0.5, p_correct=None, answer=answer
+    )
+    rounds = TellingRounds((asked(), decided, Certified(outcome=Outcome.DECIDED, bytes=3, at_ms=90), END))
+    serve(monkeypatch, rounds, swarm.certificate)
+    tests = tmp_path / "tests.rs"
+    tests.write_text(TESTS)
+    command = ["ask", "x", "--tests", str(tests), "--out", str(tmp_path / "one.strand"), *flags]
+    assert run(command) == 0
+    capsys.readouterr()
+    assert run([*command, "--strict"]) == Exit.NO_QUORUM
+    out, err = capsys.readouterr()
+    assert answer.strip() in (json.loads(out)["winner"]["text"] if flags == ["--json"] else out)
+    assert err.splitlines()[-1].startswith(f"strand: --strict: {why}")
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])

@@ -13,7 +13,7 @@ from tests.support.processes import assert_refusal_line
 def test_a_script_names_commands_options_and_choices(capsys: pytest.CaptureFixture[str], shell: str) -> None:
     assert run(["completion", shell]) == 0
     script = capsys.readouterr().out
-    assert [word for word in ("reputation", "challenge", "allow-secrets", "members") if word not in script] == []
+    assert [word for word in ("reputation", "export", "allow-secrets", "members") if word not in script] == []
 
 
 def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.cli.main import run
-from node.cli.parts.findings import NO_TOOLS, why_not_passed
+from node.cli.parts.findings import winner_fails, winner_unproven
 from node.cli.show.loading import read_round
 from node.facade.certificates import certificate_detail
 from protocol.hashing import digest_of_tests
@@ -88,28 +88,36 @@ def test_the_facade_tells_it_of_answers_with_and_without_a_place(tmp_path: Path)
 
 def test_an_answer_that_passes_the_askers_tests_has_no_mark(tmp_path: Path) -> None:
     file, swarm = held(tmp_path / "round.strand", tests=TESTS)
-    report = read_round(file.read_bytes()).reading.report
+    report = read_round(file.read_bytes()).reading.description
     assert report["winner"]["author"] in (author(swarm, "b"), author(swarm, "c"))
-    assert why_not_passed(report) == ""
+    assert winner_fails(report) == winner_unproven(report) == ""
     assert {row["author"] for row in report["set_aside"]} == {author(swarm, name) for name in "ade"}
 
 
 def test_an_answer_that_fails_them_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     everybody: dict[str, object] = {"status": CompileStatus.COMPILES, "error": 0, "tests": (1, 1, 0)}
     file, _ = held(tmp_path / "round.strand", TOOLS, TESTS, everybody)
-    assert why_not_passed(read_round(file.read_bytes()).reading.report) == "fails 1 of your 2 tests"
+    report = read_round(file.read_bytes()).reading.description
+    assert (winner_fails(report), winner_unproven(report)) == ("fails 1 of your 2 tests", "")
     assert run(["show", str(file)]) == 0
     assert "This answer fails 1 of your 2 tests." in capsys.readouterr().out
+
+
+def test_an_answer_whose_tests_came_to_no_result_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As many as passed say nothing of those that did not end."""
+    everybody: dict[str, object] = {"status": CompileStatus.COMPILES, "error": 0, "tests": (2, 0, 1)}
+    file, _ = held(tmp_path / "round.strand", TOOLS, TESTS, everybody)
+    assert run(["show", str(file)]) == 0
+    assert "This answer is not known to pass your tests: 1 of 3 came to no result." in capsys.readouterr().out
 
 
 def test_where_nobody_can_test_it_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, _ = held(tmp_path / "round.strand", tools="")
     assert run(["show", str(file)]) == 0
     assert "no member could test" in capsys.readouterr().out
-    report = read_round(file.read_bytes()).reading.report
+    report = read_round(file.read_bytes()).reading.description
     assert report["testing"]["tool_versions"] == "" and report["set_aside"] == []
     assert {row["findings"] for row in report["ranking"]} == {None}
-    assert NO_TOOLS.count("\n") == 0
 
 
 def test_whose_report_was_contradicted_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,5 +136,5 @@ def test_an_answer_that_does_not_compile_passes_no_test(tmp_path: Path) -> None:
     """Where every answer fails, the best of them may be one that was never run."""
     nothing: dict[str, object] = {"status": CompileStatus.FAILS, "error": 425, "tests": (0, 0, 0)}
     file, _ = held(tmp_path / "round.strand", TOOLS, TESTS, nothing)
-    told = why_not_passed(read_round(file.read_bytes()).reading.report)
+    told = winner_fails(read_round(file.read_bytes()).reading.description)
     assert told == "does not compile, so that it passes none of your tests"

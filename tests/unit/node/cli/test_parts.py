@@ -27,8 +27,8 @@ from node.inference.http_json import HttpRefused
 from node.keys import KeyFileError
 from node.models.hub import HubUnreachableError
 from node.overlay.types import OverlayError
-from node.rounds.ask_errors import NoQuorumError
-from node.rounds.gold import GoldFileError
+from node.rounds.asking.errors import NoQuorumError
+from node.rounds.learning.gold_book import GoldFileError
 from node.storage import StoreBlockedError
 from protocol.types import Outcome, OutcomeReason
 

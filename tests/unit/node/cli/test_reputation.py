@@ -18,7 +18,7 @@ DEAD = "http://127.0.0.1:9"
 RUBBISH = "is no exported reputation"
 
 
-@pytest.mark.parametrize("command", ["", "show", "export", "import", "challenge"])
+@pytest.mark.parametrize("command", ["", "show", "export", "import", "gold"])
 def test_help_is_given_on_stdout(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(["reputation", *command.split(), "--help"]) == 0
     captured = capsys.readouterr()
@@ -36,12 +36,12 @@ def test_help_is_given_on_stdout(capsys: pytest.CaptureFixture[str], command: st
         (["import"], 2, ["--file"]),
         (["import", "absent"], 2, ["absent", "No such file"]),
         (["import", "."], 2, ["Is a directory"]),
-        (["challenge", "--url", DEAD], 4, [DEAD, "strand run"]),
-        (["challenge", "0"], 2, ["COUNT", "> 0"]),
-        (["challenge", "-1"], 2, ["-1"]),
-        (["challenge", "1001"], 2, ["COUNT", "1000"]),
-        (["challenge", "nan"], 2, ["nan"]),
-        (["challenge", "two"], 2, ["two"]),
+        (["gold", "--url", DEAD], 4, [DEAD, "strand run"]),
+        (["gold", "0"], 2, ["COUNT", "> 0"]),
+        (["gold", "-1"], 2, ["-1"]),
+        (["gold", "1001"], 2, ["COUNT", "1000"]),
+        (["gold", "nan"], 2, ["nan"]),
+        (["gold", "two"], 2, ["two"]),
     ],
 )
 def test_bad_input_is_one_line_and_a_documented_code(

@@ -17,7 +17,7 @@ from node.cli.ask.waiting import QUIET_S, follow_patiently, waits
 from node.cli.parts.tickets import all_held, length
 from node.cli.status import status
 from node.client import Client, NoCertificateError, Question, UnavailableError
-from node.rounds.ask_errors import TooBusyError
+from node.rounds.asking.errors import TooBusyError
 from tests.support.held_rounds import HeldRounds
 from tests.support.http_server import app_of, open_edge
 from tests.support.shown import QUERY, QUEUE, TellingRounds, http_client, shown

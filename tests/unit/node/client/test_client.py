@@ -37,7 +37,7 @@ from node.client import (
 )
 from node.client import client as client_module
 from node.http.shown import Shown
-from node.rounds.ask_errors import AskError, NoQuorumError
+from node.rounds.asking.errors import AskError, NoQuorumError
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import Outcome, OutcomeReason
 from tests.support.shown import (
@@ -94,7 +94,7 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.round(QUERY.hex()) == ROUND
         assert await client.queue() == QUEUE
         assert (await client.verify(b"certificate")).detail == "11 bytes"
-        assert (await client.challenge()).query_id == QUERY.hex()
+        assert (await client.ask_gold()).query_id == QUERY.hex()
         # Not ready is an answer, not an error.
         assert await client.ready() == Readiness(ready=False, engine=False, peers=True)
         assert (await client.metrics()).startswith("# HELP")
@@ -259,7 +259,7 @@ def test_the_end_of_the_nodes_own_part_as_a_member_does_not_end_the_round() -> N
         (lambda client: client.certificate("zz"), BadRequestError, "64 hexadecimal digits", Exit.USAGE),
         (lambda client: client.round(bytes(32).hex()), RefusedError, "no such round", Exit.REFUSED),
         (lambda client: client.certificate(bytes(32).hex()), RefusedError, "no such certificate", Exit.REFUSED),
-        (lambda client: client.challenge(), UnavailableError, "nobody is there", Exit.NO_QUORUM),
+        (lambda client: client.ask_gold(), UnavailableError, "nobody is there", Exit.NO_QUORUM),
         (ask, BadRequestError, "too long", Exit.USAGE),
         (lambda client: client.wait_offers(3, 0), TimedOutError, "only 1 of 3 nodes", Exit.TIMEOUT),
     ],

@@ -76,7 +76,7 @@ def test_lines_that_are_no_diagnostics_are_left_out() -> None:
 
 
 def test_errors_within_macros_are_about_the_line_that_called_them() -> None:
-    inner = {"file_name": "/kit/lib.rs", "line_start": 3}
+    inner = {"file_name": "/harness/lib.rs", "line_start": 3}
     span = {**inner, "expansion": {"span": {"file_name": "/w/answer.rs", "line_start": 17, "expansion": None}}}
     assert error_lines(finished(message("error", "E0425", spans=[span]))) == {17}
     assert error_lines(finished(message("warning", spans=[span]), message("error", spans=[3, {}]))) == frozenset()

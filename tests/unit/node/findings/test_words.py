@@ -3,8 +3,8 @@
 import pytest
 from msgspec import convert
 
-from consensus.certificates.report import settled_values
-from consensus.ranking.findings import SettledFindings
+from consensus.certificates.reading import settled_values
+from consensus.ranking.settling import SettledFindings
 from node.api.findings import AnswerFindings
 from node.findings.words import FACTS_BYTES_MAX, cell, facts, why_set_aside
 from protocol.types import ONE, CompileStatus

@@ -16,9 +16,9 @@ from node.gold.challenges import (
     score_judgement,
 )
 from node.gold.corpus import CodeTask, corpus
-from node.gold.ports import Observed, Visibility
+from node.gold.ports import ProgramFindings, Visibility
 from protocol.types import ABSTAIN, ONE
-from tests.support.verifiers import BROKEN, ENDLESS, RIGHT, UNTESTED, WRONG, TableVerifier, seen, telling
+from tests.support.program_testers import BROKEN, ENDLESS, RIGHT, UNTESTED, WRONG, TableProgramTester, seen, telling
 
 SEED = bytes(32)
 PASSED, FAILED, VOID = ItemVerdict.PASSED, ItemVerdict.FAILED, ItemVerdict.VOID
@@ -32,15 +32,15 @@ GCD = task("gcd_all")
 ITEM = AnswerItem("Write f.", "tests", "right")
 
 
-def by_first(tells: Observed, right: Observed = RIGHT) -> TableVerifier:
-    """The right program is the first of each inspection; of all others `tells` holds."""
-    table = TableVerifier(lambda program: right if program == first[0] else tells)
+def by_first(tells: ProgramFindings, right: ProgramFindings = RIGHT) -> TableProgramTester:
+    """The right program is the first of each test; of all others `tells` holds."""
+    table = TableProgramTester(lambda program: right if program == first[0] else tells)
     first = [""]
 
-    class FirstRight(TableVerifier):
-        async def inspect(self, inspection, programs):  # type: ignore[no-untyped-def]
+    class FirstRight(TableProgramTester):
+        async def test(self, test, programs):  # type: ignore[no-untyped-def]
             first[0] = programs[0]
-            return await table.inspect(inspection, programs)
+            return await table.test(test, programs)
 
     return FirstRight(lambda _: tells)
 
@@ -102,12 +102,12 @@ async def test_no_judge_item_without_a_program_that_is_wrong() -> None:
         "forged without behaviour",
     ],
 )
-async def test_a_reply_is_scored_by_the_tests(reply: Observed, verdict: ItemVerdict) -> None:
+async def test_a_reply_is_scored_by_the_tests(reply: ProgramFindings, verdict: ItemVerdict) -> None:
     assert await score_answer(by_first(telling(reply), telling(RIGHT)), ITEM, "a reply", SEED) is verdict
 
 
 async def test_no_reply_and_a_huge_one_fail_unread() -> None:
-    table = TableVerifier(lambda _: telling(RIGHT))
+    table = TableProgramTester(lambda _: telling(RIGHT))
     for reply in (None, "", "é" * (REPLY_BYTES_MAX // 2 + 1), "\ud800" * (REPLY_BYTES_MAX + 1)):
         assert await score_answer(table, ITEM, reply, SEED) is FAILED
     assert table.asked == []
@@ -115,16 +115,16 @@ async def test_no_reply_and_a_huge_one_fail_unread() -> None:
 
 
 @pytest.mark.parametrize("right", [UNTESTED, WRONG, ENDLESS])
-async def test_where_the_right_program_does_not_pass_nothing_is_known(right: Observed) -> None:
-    assert await score_answer(TableVerifier(lambda _: right), ITEM, "a reply", SEED) is VOID
+async def test_where_the_right_program_does_not_pass_nothing_is_known(right: ProgramFindings) -> None:
+    assert await score_answer(TableProgramTester(lambda _: right), ITEM, "a reply", SEED) is VOID
 
 
 async def test_the_right_program_is_beside_the_reply() -> None:
-    table = TableVerifier(lambda _: RIGHT)
+    table = TableProgramTester(lambda _: RIGHT)
     await score_answer(table, ITEM, "a reply", SEED)
-    ((inspection, programs),) = table.asked
+    ((test, programs),) = table.asked
     assert programs == (as_answer("right"), "a reply")
-    assert (inspection.tests, inspection.seed, inspection.behaviour) == ("tests", SEED, True)
+    assert (test.tests, test.seed, test.behaviour) == ("tests", SEED, True)
 
 
 SOUND = as_answer("pub fn f(x: u8) -> u8 { x }")
@@ -138,7 +138,7 @@ FORGING = (
 
 
 async def test_where_behaviour_tells_nothing_only_a_program_that_cannot_forge_passes() -> None:
-    table = TableVerifier(lambda _: RIGHT)
+    table = TableProgramTester(lambda _: RIGHT)
     assert await score_answer(table, ITEM, SOUND, SEED) is PASSED
     for program in FORGING:
         assert await score_answer(table, ITEM, as_answer(program), SEED) is VOID
@@ -147,7 +147,7 @@ async def test_where_behaviour_tells_nothing_only_a_program_that_cannot_forge_pa
 
 
 async def test_where_behaviour_tells_the_words_do_not_matter() -> None:
-    table = TableVerifier(lambda _: telling(RIGHT))
+    table = TableProgramTester(lambda _: telling(RIGHT))
     assert await score_answer(table, ITEM, as_answer(FORGING[1]), SEED) is PASSED
 
 

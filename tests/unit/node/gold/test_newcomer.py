@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from consensus.learning.challenge_weight import ChallengeRecord
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict, JudgeItem
 from node.gold.newcomer import (
     EARNED_AT,
@@ -15,9 +16,11 @@ from node.gold.newcomer import (
     GUESSED_JUDGEMENTS,
     ITEMS_MAX,
     UNIT,
-    NewcomerRecord,
     NewcomerStatus,
     evidence_of,
+    next_kind,
+    status_of,
+    with_item,
 )
 from node.gold.ports import Visibility
 from tests.support.effort import cases
@@ -32,13 +35,13 @@ PASSED, FAILED, VOID = ItemVerdict.PASSED, ItemVerdict.FAILED, ItemVerdict.VOID
 Engine = Callable[[ChallengeItem, Random], ItemVerdict]
 
 
-def attempt(engine: Engine, random: Random, *, answers: bool = True, judges: bool = True) -> NewcomerRecord:
+def attempt(engine: Engine, random: Random, *, answers: bool = True, judges: bool = True) -> ChallengeRecord:
     """One newcomer, until its record is closed."""
-    record = NewcomerRecord()
-    while record.status is NewcomerStatus.OPEN:
-        kind = record.next_kind(answers=answers, judges=judges)
+    record = ChallengeRecord()
+    while status_of(record) is NewcomerStatus.OPEN:
+        kind = next_kind(record, answers=answers, judges=judges)
         item = ANSWER if kind is ItemKind.ANSWER else JUDGED[random.choice(list(Visibility))]
-        record = record.after(item, engine(item, random))
+        record = with_item(record, item, engine(item, random))
     return record
 
 
@@ -70,17 +73,17 @@ def able(item: ChallengeItem, random: Random) -> ItemVerdict:
 def exact(shares: Mapping[ChallengeItem, float], item_at: Callable[[int], ChallengeItem]) -> Counter[NewcomerStatus]:
     """Probability of each end of an engine that passes these shares, by adding up all ways."""
     ends: Counter[NewcomerStatus] = Counter()
-    open_: dict[NewcomerRecord, float] = {NewcomerRecord(): 1.0}
+    open_: dict[ChallengeRecord, float] = {ChallengeRecord(): 1.0}
     for number in range(ITEMS_MAX):
-        following: dict[NewcomerRecord, float] = {}
+        following: dict[ChallengeRecord, float] = {}
         item = item_at(number)
         for record, weight in open_.items():
             for verdict, share in ((PASSED, shares[item]), (FAILED, 1 - shares[item])):
-                after = record.after(item, verdict)
-                if after.status is NewcomerStatus.OPEN:
+                after = with_item(record, item, verdict)
+                if status_of(after) is NewcomerStatus.OPEN:
                     following[after] = following.get(after, 0.0) + weight * share
                 else:
-                    ends[after.status] += weight * share
+                    ends[status_of(after)] += weight * share
         open_ = following
     return ends
 
@@ -92,7 +95,7 @@ def mixed(number: int) -> ChallengeItem:
 @pytest.mark.parametrize(("answers", "judges"), ROLES)
 def test_an_engine_that_knows_the_truth_earns_weight_in_forty_items(answers: bool, judges: bool) -> None:
     records = [attempt(scripted_by_truth, Random(seed), answers=answers, judges=judges) for seed in range(ATTEMPTS)]
-    assert {record.status for record in records} == {NewcomerStatus.EARNED}
+    assert {status_of(record) for record in records} == {NewcomerStatus.EARNED}
     assert max(record.items for record in records) <= ITEMS_MAX
 
 
@@ -100,13 +103,13 @@ def test_an_engine_that_knows_the_truth_earns_weight_in_forty_items(answers: boo
 @pytest.mark.parametrize(("answers", "judges"), ROLES)
 def test_a_random_engine_never_does_in_a_thousand_attempts(engine: Engine, answers: bool, judges: bool) -> None:
     records = [attempt(engine, Random(seed), answers=answers, judges=judges) for seed in range(cases(ATTEMPTS))]
-    assert Counter(record.status for record in records)[NewcomerStatus.EARNED] == 0
+    assert Counter(status_of(record) for record in records)[NewcomerStatus.EARNED] == 0
 
 
 def test_most_able_engines_earn_weight() -> None:
     """An exact simulation: of 1,000 engines that solve .7 and judge .75 rightly."""
     records = [attempt(able, Random(seed)) for seed in range(ATTEMPTS)]
-    ends = Counter(record.status for record in records)
+    ends = Counter(status_of(record) for record in records)
     assert ends[NewcomerStatus.EARNED] >= 900
     assert ends[NewcomerStatus.REFUSED] <= 30
 
@@ -136,10 +139,10 @@ def test_the_rarer_a_fault_shows_the_less_a_judgement_says() -> None:
 
 
 def test_a_record_counts_what_it_was_told() -> None:
-    record = NewcomerRecord()
+    record = ChallengeRecord()
     for item, verdict in ((ANSWER, PASSED), (JUDGED[Visibility.EASY], FAILED), (ANSWER, VOID), (ANSWER, FAILED)):
-        record = record.after(item, verdict)
-    judged = record.after(JUDGED[Visibility.HARD], PASSED)
+        record = with_item(record, item, verdict)
+    judged = with_item(record, JUDGED[Visibility.HARD], PASSED)
     assert (record.answers_passed, record.answers_failed, record.judgements_wrong, record.void) == (1, 1, 1, 1)
     assert (judged.judgements_right, judged.items) == (1, 5)
     assert judged.evidence == sum(
@@ -152,19 +155,19 @@ def test_a_record_counts_what_it_was_told() -> None:
 
 def test_whoever_says_nothing_is_exhausted() -> None:
     record = attempt(lambda _item, _random: VOID, Random(1))
-    assert (record.status, record.items, record.evidence) == (NewcomerStatus.EXHAUSTED, ITEMS_MAX, 0)
+    assert (status_of(record), record.items, record.evidence) == (NewcomerStatus.EXHAUSTED, ITEMS_MAX, 0)
 
 
 def test_a_closed_record_takes_no_item() -> None:
     record = attempt(scripted_by_truth, Random(1))
     with pytest.raises(AssertionError, match="closed"):
-        record.after(ANSWER, PASSED)
+        with_item(record, ANSWER, PASSED)
 
 
 def test_both_roles_are_asked_in_turns() -> None:
-    record = NewcomerRecord()
-    assert record.next_kind(answers=True, judges=True) is ItemKind.ANSWER
-    assert record.after(ANSWER, FAILED).next_kind(answers=True, judges=True) is ItemKind.JUDGE
-    assert record.next_kind(answers=False, judges=True) is ItemKind.JUDGE
+    record = ChallengeRecord()
+    assert next_kind(record, answers=True, judges=True) is ItemKind.ANSWER
+    assert next_kind(with_item(record, ANSWER, FAILED), answers=True, judges=True) is ItemKind.JUDGE
+    assert next_kind(record, answers=False, judges=True) is ItemKind.JUDGE
     with pytest.raises(AssertionError, match="without a role"):
-        record.next_kind(answers=False, judges=False)
+        next_kind(record, answers=False, judges=False)

@@ -9,7 +9,7 @@ import pytest
 from node.cli.main import run
 from node.gold.corpus import corpus
 from node.gold.questions import QUESTIONS_MAX, gold_lines
-from node.rounds.gold import FILE_BYTES_MAX, load_gold
+from node.rounds.learning.gold_book import FILE_BYTES_MAX, load_gold
 from protocol.types import TaskType
 
 

@@ -17,7 +17,7 @@ from node.api import reputation as reputation_api
 from node.api.operations import OPERATIONS, REFUSALS, Operation
 from node.http.openapi import document, field_descriptions
 from node.inference import EngineInfo
-from node.rounds.ask_errors import AskError, NoQuorumError
+from node.rounds.asking.errors import AskError, NoQuorumError
 from protocol.types import Digest, Outcome, OutcomeReason
 from tests.support.asking import question_body
 from tests.support.declared import check_reply

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from node.api.events import Asked, BaseEvent
 from node.http.places import STREAMS_MAX
 from node.http.sse import KEEP_ALIVE_S
-from node.rounds.hub import RoundEvents
+from node.rounds.following.hub import RoundEvents
 from protocol.types import Digest
 from tests.support.declared import check_reply, declared
 from tests.support.http_server import app_of

@@ -12,7 +12,7 @@ from consensus.rounds import effects as fx
 from consensus.rounds.admission import Refusal
 from node.api.asking import Question
 from node.api.events import BaseEvent, Certified, RoundEvent, encode_plain
-from node.rounds import telling
+from node.rounds.following import telling
 from protocol.errors import Fault, FaultReason
 from protocol.types import ONE, Digest, Key, Outcome, OutcomeReason, StopReason
 from tests.support.swarm import Swarm

@@ -22,10 +22,10 @@ from node.facade.peers import PeersFacade
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
 from node.overlay.types import ConnectionCounts, PeerInfo
-from node.rounds.gold import GoldBook
+from node.rounds.asking.queries import trust
 from node.rounds.inbound import InboundRouter
-from node.rounds.queries import trust
-from node.rounds.reputation import Reputation
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
 from node.signals import Signal
 from node.storage import CertificateSummary, Health, Store, StoreBlockedError, open_store
 from node.work.serving import Serving, open_serving

@@ -1,4 +1,4 @@
-"""`/api/reputation` and `/api/challenge` without a network: what is shown, taken over and refused."""
+"""`/api/reputation` and `/api/gold` without a network: what is shown, taken over and refused."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,10 +19,10 @@ from node.api.operations import BODY_BYTES_MAX
 from node.api.reputation import FORMAT, ReputationReport
 from node.cli.reputation import print_reputation
 from node.facade.reputation import ReputationFacade
-from node.rounds.ask_errors import AskError, NoQuorumError
-from node.rounds.challenges import Challenger
-from node.rounds.gold import GoldBook, GoldQuestion
-from node.rounds.reputation import Reputation, open_reputation
+from node.rounds.asking.errors import AskError, NoQuorumError
+from node.rounds.asking.gold_asker import GoldAsker
+from node.rounds.learning.gold_book import GoldBook, GoldQuestion
+from node.rounds.learning.reputation import Reputation, open_reputation
 from node.signals import Signal
 from node.storage import open_store
 from protocol.conversation import single
@@ -70,7 +70,7 @@ async def interface(folder: Path, gold: GoldBook = BOOK) -> AsyncIterator[Interf
         nursery.start_soon(reputation.run)
 
         swarm = Refusing()
-        facade = ReputationFacade(reputation, Challenger(swarm, reputation, 0.0), "rust")
+        facade = ReputationFacade(reputation, GoldAsker(swarm, reputation, 0.0), "rust")
         async with http_client(shown(reputation=facade)) as http:
             yield Interface(http, reputation, swarm)
         nursery.cancel_scope.cancel()
@@ -231,12 +231,12 @@ async def test_a_body_is_bounded_by_the_length_that_it_says(tmp_path: Path) -> N
         assert not here.reputation.experience.standings
 
 
-async def test_a_challenge_needs_gold_and_somebody_to_ask(tmp_path: Path) -> None:
+async def test_asking_gold_needs_gold_and_somebody_to_ask(tmp_path: Path) -> None:
     async with interface(tmp_path / "none", GoldBook()) as here:
-        response = await here.http.post("/api/challenge")
+        response = await here.http.post("/api/gold")
         assert (response.status_code, response.json()["error"][:7]) == (400, "no gold")
     async with interface(tmp_path / "some") as here:
         for error, status in ((NoQuorumError("nobody"), 503), (AskError("too long"), 400)):
             here.swarm.refusal = error
-            response = await here.http.post("/api/challenge")
+            response = await here.http.post("/api/gold")
             assert (response.status_code, response.json()) == (status, {"error": str(error)})

@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from node.facade.peers import PeersFacade
 from node.facade.round_metrics import RoundMetrics
-from node.rounds.meter import BOUNDS_S, Durations, RoundMeter
-from node.rounds.timeline import PHASES
+from node.rounds.following.meter import BOUNDS_S, Durations, RoundMeter
+from node.rounds.following.timeline import PHASES
 from protocol.types import CompileStatus, DeclineReason
 from tests.support.findings import found, plan
 from tests.support.observed import ObservedSwarm

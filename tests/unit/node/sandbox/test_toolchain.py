@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from node.sandbox.toolchain import Toolchain, ToolchainMissing, find_toolchain
+from tests.support.rust_required import needs_rust
 
 RUSTC = """#!/bin/sh
 case "$*" in
@@ -28,7 +29,7 @@ def made(folder: Path, version: str = "1.90.0", *, clippy: bool = False) -> Path
     return folder / "bin" / "rustc"
 
 
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc: apt-get install gcc")
+needs_gcc = needs_rust("" if shutil.which("gcc") else "there is no gcc: apt-get install gcc")
 
 
 @needs_gcc

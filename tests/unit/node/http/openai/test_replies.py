@@ -6,11 +6,14 @@ from typing import Any
 
 import openai
 import pytest
+from msgspec.structs import replace
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk
 
+from node.api.findings import AnswerFindings, Checks, RoundTesting, SetAside
+from node.findings.notes import NO_TOOLS, TOO_FEW, UNTESTED
 from node.http.openai.dialects import PIECE_CHARS
-from node.rounds.ask_errors import (
+from node.rounds.asking.errors import (
     AskError,
     NobodyNamedError,
     NoDiskError,
@@ -20,8 +23,8 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
-from protocol.types import FinishReason, Outcome, OutcomeReason
-from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
+from protocol.types import CompileStatus, FinishReason, Outcome, OutcomeReason
+from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, RANKED, a_round, decided, ended, official_client
 from tests.support.shown import QUERY, TellingRounds, http_client, shown
 
 # Its generators hang in each other, and trio complains of those that are dropped before their end.
@@ -40,10 +43,20 @@ REPORT = {
     "p_best": 0.8,
     "p_correct": 0.75,
     "ranking": [
-        {"answer_id": OPENED[1].answer_id, "author": AUTHORS[1], "p_best": 0.8, "strength": 0.7, "cluster_size": 1},
-        {"answer_id": OPENED[0].answer_id, "author": AUTHORS[0], "p_best": 0.2, "strength": -0.7, "cluster_size": 1},
+        {
+            "answer_id": OPENED[number].answer_id,
+            "author": AUTHORS[number],
+            "p_best": p_best,
+            "strength": strength,
+            "cluster_size": 1,
+            "findings": None,
+            "note": "",
+        }
+        for number, p_best, strength in ((1, 0.8, 0.7), (0, 0.2, -0.7))
     ],
+    "set_aside": [],
     "findings": None,
+    "testing": None,
     "token_source": "engine",
     "truncated": False,
     "signed_text": None,
@@ -197,6 +210,71 @@ async def test_openais_helper_that_gathers_a_streamed_response_takes_it() -> Non
             pass
         gathered = await stream.get_final_response()
     assert gathered.output_text == ANSWER
+
+
+# -- what was found out ---
+
+
+def phase(**changes: Any) -> RoundTesting:
+    """The testing phase of a round with tests, in which all went well."""
+    told: dict[str, Any] = {
+        "findings": ("compiles", "tests"),
+        "tests_digest": "7e" * 32,
+        "tool_versions": "rustc 1.95.0 g1 x1",
+        "testers": 5,
+        "stages": 1,
+        "reports": 3,
+        "contradicted": (),
+    }
+    return RoundTesting(**{**told, **changes})
+
+
+def found(status: CompileStatus = CompileStatus.COMPILES, tests: Checks | None = None, **changes: Any) -> Any:
+    """Findings of one answer."""
+    told: dict[str, Any] = {"reports": 3, "error": "", "lints": {"style": 2}, "unsafe": 0, "panics": 0}
+    rest: dict[str, Any] = {"examples": None, "inputs": 64}
+    return AnswerFindings(status=status, tests=tests, **{**told, **rest, **changes})
+
+
+async def test_each_answer_has_its_findings_and_a_note() -> None:
+    passes = found(tests=Checks(2, 0, 0), alike=(OPENED[0].answer_id,))
+    fails = found(CompileStatus.FAILS, error="E0308", lints=None)
+    ranking = (replace(RANKED[0], findings=passes), replace(RANKED[1], findings=found()))
+    aside = SetAside("0c" * 32, "c3" * 32, fails)
+    result = decided(ranking=ranking, set_aside=(aside,), testing=phase(), findings=passes)
+    async with official_client(node(result)) as client:
+        told = await client.chat.completions.create(model=MODEL, messages=HELLO)
+    report = (told.model_extra or {})["strand"]
+    best, second = report["ranking"]
+    assert (best["findings"]["status"], best["findings"]["tests"]) == (
+        "compiles",
+        {"passed": 2, "failed": 0, "not_run": 0},
+    )
+    assert (best["findings"]["lints"], best["findings"]["alike"]) == ({"style": 2}, [OPENED[0].answer_id])
+    assert (best["note"], second["note"]) == ("", UNTESTED)
+    assert [(each["author"], each["note"]) for each in report["set_aside"]] == [("c3" * 32, "does not compile (E0308)")]
+    assert report["testing"]["testers"] == 5
+
+
+@pytest.mark.parametrize(
+    ("findings", "tested", "note"),
+    [
+        (None, None, ""),
+        (found(tests=Checks(2, 0, 0)), phase(), ""),
+        (found(tests=Checks(1, 1, 0)), phase(), "fails 1 of your 2 tests"),
+        (found(CompileStatus.FAILS), phase(), "does not compile"),
+        (found(tests=Checks(1, 0, 1)), phase(), "is not known to pass your tests: 1 of 2 came to no result"),
+        (found(), phase(tests_digest=""), ""),
+        (found(CompileStatus.UNKNOWN, reports=0), phase(), "was not tested: too few tested it in time"),
+        (None, phase(stages=0, reports=0), f"was not tested: {TOO_FEW}"),
+        (None, phase(stages=0, reports=0, testers=0, tool_versions=""), f"was not tested: {NO_TOOLS}"),
+    ],
+)
+async def test_a_note_says_what_speaks_against_an_answer(findings: Any, tested: RoundTesting | None, note: str) -> None:
+    result = decided(ranking=(replace(RANKED[0], findings=findings),), testing=tested, findings=findings)
+    async with http_client(node(result)) as http:
+        response = await http.post("/v1/responses", json={"model": MODEL, "input": "Hello"})
+    assert response.json()["strand"]["ranking"][0]["note"] == note
 
 
 # -- rounds that did not go well ---

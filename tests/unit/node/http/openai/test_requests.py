@@ -26,6 +26,7 @@ from tests.support.openai_rounds import a_round, official_client
 from tests.support.shown import TellingRounds, http_client, shown
 
 HELLO = [{"role": "user", "content": "Hello"}]
+HELLO_TURNS = [{"role": "user", "text": "Hello"}]
 BASICS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"model": "strand-rust", "messages": HELLO},
     "/v1/responses": {"model": "strand-rust", "input": "Hello"},
@@ -186,6 +187,27 @@ async def test_a_wrong_value_is_refused_with_the_name_of_its_field(change: dict[
     assert response.status_code == 400
     error = response.json()["error"]
     assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", param, "invalid_request")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("findings", [None, [], ["compiles"], ["behaviour", "lint", "examples", "compiles"]])
+async def test_a_request_names_the_findings_as_a_question_does(path: str, findings: list[str] | None) -> None:
+    told = msgspec.convert({"turns": [], "findings": findings}, Question).findings
+    assert (await asked(path, strand={"findings": findings})).findings == told
+    assert (await asked(path, strand={})).findings is None
+
+
+@pytest.mark.parametrize("findings", ["lint", ["speed"], [1], ["lint"] * 5, {"lint": True}])
+async def test_other_findings_are_refused_in_one_line_that_says_what_there_is(findings: Any) -> None:
+    bodies = {path: {**body, "strand": {"findings": findings}} for path, body in BASICS.items()}
+    bodies["/api/ask"] = {"turns": HELLO_TURNS, "findings": findings}
+    for path, body in bodies.items():
+        rounds = TellingRounds()
+        error = (await post(path, body, rounds)).json()["error"]
+        line = error if isinstance(error, str) else error["message"]
+        assert ": findings are a list of compiles, lint, examples, behaviour, each at most once - at `$." in line
+        assert "\n" not in line and rounds.asked == []
+        assert isinstance(error, str) or (error["param"], error["code"]) == ("strand", "invalid_request")
 
 
 @pytest.mark.parametrize("path", PATHS)

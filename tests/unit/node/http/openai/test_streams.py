@@ -15,7 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from node.http.places import FOLLOWED_SHARE
 from node.http.sse import KEEP_ALIVE_S
-from node.rounds.ask_errors import AskError
+from node.rounds.asking.errors import AskError
 from tests.support.declared import check_reply
 from tests.support.held_rounds import HeldRounds
 from tests.support.http_server import app_of

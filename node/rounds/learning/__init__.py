@@ -1,0 +1,1 @@
+"""Learning about other nodes: statistics of rounds, gold, and records of challenges, kept in the store."""
