@@ -64,6 +64,7 @@ from node.work.challenge_server import ChallengeServer
 from node.work.node_tester import NodeTester, find_tester
 from node.work.program_testing import NodeProgramTester
 from node.work.serving import Serving, open_serving
+from node.work.spare_time import SpareUse
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
@@ -146,7 +147,7 @@ async def open_node(
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         node_tester = NodeTester()
-        grader = AnswerGrader(NodeProgramTester(node_tester))
+        grader = AnswerGrader(NodeProgramTester(node_tester, SpareUse.GOLD))
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty, grader)
         serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
@@ -215,7 +216,7 @@ def _challenger(
 ) -> Challenger:
     """Return what challenges newcomers, with items that nobody can foresee."""
     random = SystemRandom()
-    items = ItemMaker(NodeProgramTester(worker.round_tester.node_tester), random)
+    items = ItemMaker(NodeProgramTester(worker.round_tester.node_tester, SpareUse.CHALLENGE), random)
     return Challenger(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
 
 

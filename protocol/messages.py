@@ -286,7 +286,7 @@ class Findings:
     """Digest of the source that was extracted from the answer; empty: none was found."""
     status: CompileStatus
     error: Annotated[int, Range(0, limits.ERROR_CODE_MAX)]
-    """Number of the first error's code, 308 of E0308; 0: none, or an error without a code."""
+    """Number of the first error's code, 308 of E0308; 0: none. Without a status: why it was not compiled (R17)."""
     lints: Annotated[bytes, Size(limits.LINT_CLASSES, limits.LINT_CLASSES, or_empty=True)]
     """Warnings of each class, one byte each; empty: not looked for."""
     unsafe: OctetCount

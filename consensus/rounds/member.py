@@ -43,7 +43,6 @@ from protocol.types import (
     CLOSINGS,
     CONTRIBUTIONS,
     Digest,
-    FindingKind,
     Kind,
     Objection,
     Outcome,
@@ -86,7 +85,8 @@ def start(
         turns=record.query.turns or texts.turns,
         tests=texts.tests,
         restored=restored,
-        wake_at_ms=now_ms + min(record.budget_ms, phase_ms_max) + REPAIR_MS,
+        phase_ends_ms=(ends_ms := now_ms + min(record.budget_ms, phase_ms_max)),
+        closing_due_ms=ends_ms + REPAIR_MS,
         phase_ms_max=phase_ms_max,
     )
     if not state.turns:
@@ -207,10 +207,9 @@ def _take_pulled(state: Member, pulled: Pulled, now_ms: int) -> MemberTransition
             state, effects = answering.state, answering.effects
     if pulled.tests and not state.tests:
         state = replace(state, tests=pulled.tests)
-        if FindingKind.TESTS in state.record.query.findings.kinds:
-            # Without them the work of this stage has not begun.
-            testing = working.run_tests(state, now_ms)
-            state, effects = testing.state, (*effects, *testing.effects)
+    if state.texts_due_ms is not None and not state.lacks_texts:
+        testing = working.run_tests(state, now_ms)
+        state, effects = testing.state, (*effects, *testing.effects)
     wanted = [each for each in pulled.messages if each.kind in CLOSINGS or each.id in state.missing]
     for message in sorted(wanted, key=lambda each: each.kind in CLOSINGS):
         received = _receive(state, message, now_ms)
@@ -234,8 +233,9 @@ def _advance(state: Member, now_ms: int) -> MemberTransition:
         if isinstance(extended, Fault):
             refused = _refuse(state, early.message, extended)
             return MemberTransition(refused.state, (*effects, *refused.effects))
-        state = replace(state, record=extended, pulls=0, unheard_since_ms=None)
-        state = replace(state, wake_at_ms=now_ms + state.budget_ms + REPAIR_MS)
+        state = replace(state, record=extended, pulls=0, unheard_since_ms=None, texts_due_ms=None, text_pulls=0)
+        ends_ms = now_ms + state.budget_ms
+        state = replace(state, phase_ends_ms=ends_ms, closing_due_ms=ends_ms + REPAIR_MS)
         entered = _enter(state, early.came_ms, now_ms)
         state, effects = entered.state, (*effects, *entered.effects)
         if state.over:
@@ -334,13 +334,20 @@ def _unless_left_out(state: Member, came_ms: int) -> Member:
 
 
 def _tick(state: Member, now_ms: int) -> MemberTransition:
-    """If the closing is overdue, pull the chain a few times, then give the round up."""
-    if now_ms < state.wake_at_ms:
-        return MemberTransition(state)
+    """Pull again what is due: texts that tests wait for, and the chain where its closing is overdue.
+
+    The chain is pulled a few times, then the round is given up.
+    """
+    effects: tuple[Effect, ...] = ()
+    if state.texts_due_ms is not None and now_ms >= state.texts_due_ms:
+        testing = working.run_tests(state, now_ms)
+        state, effects = testing.state, testing.effects
+    if now_ms < state.closing_due_ms:
+        return MemberTransition(state, effects)
     if state.pulls >= PULLS_MAX:
         return _end(state, Ending.LOST)
-    state = replace(state, pulls=state.pulls + 1, wake_at_ms=now_ms + REPAIR_MS)
-    return MemberTransition(state, (pull(state, tuple(sorted(state.missing))),))
+    state = replace(state, pulls=state.pulls + 1, closing_due_ms=now_ms + REPAIR_MS)
+    return MemberTransition(state, (*effects, pull(state, tuple(sorted(state.missing)))))
 
 
 # -- the end -------------------------------------------------------------------------------------------------------

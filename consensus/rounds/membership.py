@@ -10,7 +10,7 @@ from consensus.rounds.objections import Sent
 from protocol.limits import DURATION_MS_MAX
 from protocol.messages import Opening, Turn
 from protocol.signing import Keypair, VerifiedMessage
-from protocol.types import Digest, Key, Objection
+from protocol.types import Digest, FindingKind, Key, Objection
 
 UNTAKEN_MS = 5_000
 """Milliseconds beyond the query's patience after which a requester without a sign of life may lose its working place.
@@ -41,10 +41,16 @@ class Member:
     keypair: Keypair
     turns: tuple[Turn, ...]
     restored: Restored
-    wake_at_ms: int
-    """When to send a Tick."""
+    phase_ends_ms: int
+    """When the present phase's budget is over here."""
+    closing_due_ms: int
+    """When to pull the closing that has not come, ms."""
     tests: str = ""
     """The asker's tests, once they are here."""
+    texts_due_ms: int | None = None
+    """When to pull again what this stage's tests wait for: the conversation or the asker's tests. None: they do not."""
+    text_pulls: int = 0
+    """Pulls of these texts in this stage."""
     phase_ms_max: int = DURATION_MS_MAX
     """Longest time that we work on one phase, whatever the query says."""
     unheard_since_ms: int | None = None
@@ -67,6 +73,17 @@ class Member:
     def key(self) -> Key:
         """Public key of this member."""
         return self.keypair.public
+
+    @property
+    def wake_at_ms(self) -> int:
+        """When to send a Tick."""
+        return self.closing_due_ms if self.texts_due_ms is None else min(self.closing_due_ms, self.texts_due_ms)
+
+    @property
+    def lacks_texts(self) -> bool:
+        """Whether something is missing that testers read: a private query's conversation, or the asker's tests."""
+        plan = self.record.query.findings
+        return not self.turns or bool(plan.tests_digest and FindingKind.TESTS in plan.kinds and not self.tests)
 
     @property
     def budget_ms(self) -> int:

@@ -12,11 +12,12 @@ from consensus.certificates.evidence import Slot, contradicts, examine, slot_of
 from consensus.certificates.record import open_record, query_ms
 from consensus.rounds.offers import OfferBook
 from protocol.errors import Fault, FaultReason
+from protocol.limits import STAGES_MAX
 from protocol.messages import Ballot, CloseReports, CloseWave, Decline, EquivocationProof, Message, Offer, Query, Report
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, envelope_id, open_envelope
 from protocol.topics import topic
-from protocol.types import CLOSINGS, CONTRIBUTIONS, DeclinedPhase, Digest, Key, Kind
+from protocol.types import CLOSINGS, CONTRIBUTIONS, DeclinedPhase, Digest, Key, Kind, TaskType
 
 ROUNDS_MAX = 256
 """Rounds whose messages we admit or relay. Beyond it the oldest round that is over goes, of the author with the most of
@@ -24,7 +25,9 @@ them, so that a flood of queries makes room at its author's expense. A round tha
 two ids for each of seventeen slots (four waves), make 0.4 MB if all sign that much."""
 
 OPEN_ROUNDS_MAX = 32
-"""Rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB."""
+"""Rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB. Where
+all 64 report on 64 answers in both stages, which no honest round does, the reports of 44 kB each take 360 MB more. A
+node works in 16 rounds unless its owner says otherwise, and holds what is said in those alone."""
 
 GUARD_MAX = 16_384
 """Query ids remembered against replay, until their date is out of the window."""
@@ -415,8 +418,8 @@ def _may_fill(author: Key, kind: Kind, query: Query) -> bool:
 def _is_planned(body: Message, query: Query) -> bool:
     """Whether the round has such a stage or wave; other phases use number 0."""
     match body:
-        case Report() | CloseReports() | Decline(phase=DeclinedPhase.TESTING):
-            return bool(query.findings.kinds)
+        case Report(stage=stage) | CloseReports(stage=stage) | Decline(phase=DeclinedPhase.TESTING, wave=stage):
+            return bool(query.findings.kinds) and query.task is TaskType.CODE and stage < STAGES_MAX
         case Decline(phase=DeclinedPhase.JUDGING) | Ballot() | CloseWave():
             return body.wave < len(query.waves)
         case Decline():

@@ -15,7 +15,14 @@ from protocol import codec
 from protocol.errors import FaultReason
 from protocol.hashing import testing_seed
 from protocol.messages import Answer, Ballot, BallotEntry, Commit, Decline, Findings, Opening, Report
-from protocol.types import DeclinedPhase, DeclineReason, Digest, FindingKind, FinishReason, Key, Kind, Role
+from protocol.types import DeclinedPhase, DeclineReason, Digest, FinishReason, Key, Kind, Role
+
+TEXT_PULLS_MAX = 3
+"""Pulls, in one stage of testing, of the texts that testers read. Each asks every member, one after the other."""
+
+TEXT_PULL_PARTS = 8
+"""The next pull follows after this part of the stage's budget. With all of them three eighths go by: what is then left
+is enough for tests, whose budget counts on busy machines."""
 
 # -- answering -----------------------------------------------------------------------------------------------------
 
@@ -68,10 +75,14 @@ def commitment(state: Member, opening: Opening) -> Digest:
 
 
 def run_tests(state: Member, now_ms: int) -> MemberTransition:
-    """R17: have the assigned answers tested, once the asker's tests are here."""
+    """R17: have the assigned answers tested, once the texts that this takes are here.
+
+    A text that does not come is pulled again, a few times. Then answers are tested without the asker's tests; without
+    the conversation the stage is declined (R15).
+    """
     record = state.record
     assigned, plan = record.testers.get(state.key), record.query.findings
-    if record.phase is not Phase.TESTING or not assigned or not state.turns:
+    if record.phase is not Phase.TESTING or not assigned:
         return MemberTransition(state)
     for slot in (
         Slot(record.id, state.key, Kind.REPORT, record.stage),
@@ -79,8 +90,13 @@ def run_tests(state: Member, now_ms: int) -> MemberTransition:
     ):
         if (before := state.restored.messages.get(slot)) is not None:
             return repeat(state, before)
-    if plan.tests_digest and FindingKind.TESTS in plan.kinds and not state.tests:
+    if state.lacks_texts and state.text_pulls < TEXT_PULLS_MAX:
+        due_ms = now_ms + max(1, state.budget_ms // TEXT_PULL_PARTS)
+        state = replace(state, texts_due_ms=due_ms, text_pulls=state.text_pulls + 1)
         return MemberTransition(state, (pull(state, ()),))
+    state = replace(state, texts_due_ms=None)
+    if not state.turns:
+        return decline(state, DeclinedPhase.TESTING, record.stage, DeclineReason.CAPACITY)
     votes = {answer.author: record.seats[Key(answer.author)].vote_weight for answer in record.answers}
     slate = tuple(
         SlateAnswer(content.text, votes[answer.author])
@@ -95,7 +111,7 @@ def run_tests(state: Member, now_ms: int) -> MemberTransition:
         kinds=plan.kinds,
         tests=state.tests,
         seed=testing_seed(record.beacon, record.id),
-        deadline_ms=now_ms + state.budget_ms,
+        deadline_ms=state.phase_ends_ms,
     )
     return MemberTransition(state, (run,))
 

@@ -30,7 +30,8 @@ class AnswerFindings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: CompileStatus
     """Whether it compiles; `unknown` also where testers differ."""
     error: str
-    """Code of the compiler's first error, such as E0308; empty: none, or one without a code."""
+    """Code of the compiler's first error, such as E0308; empty: none, or one without a code. With the status `unknown`
+    why it was not compiled: E0463, it needs a crate, or E0583, a file."""
     lints: dict[str, Count] | None
     """Warnings by class: `rustc`, and clippy's `correctness`, `suspicious`, `complexity`, `perf` and `style`; null: not
     looked for, or not settled."""

@@ -23,6 +23,11 @@ BUILD_LIMITS: Final = Limits(
     cpu_s=15, wall_s=45, memory_bytes=2048 * _MIB, processes=64, file_bytes=128 * _MIB, output_bytes=_MIB
 )
 
+MISSING_CRATE: Final = 463
+MISSING_FILE: Final = 583
+"""Numbers of the compiler's codes for a crate, and for a module's file, that cannot be found. A report states them
+without a status for a program that needs one: nobody compiles it here, which does not say that it fails to compile."""
+
 LIBRARY_BYTES_MAX: Final = 32 * _MIB
 """Bytes of an answer's library. Stripped ones have .4 MB; a constant table may make it larger."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from node.sandbox.ports import Urgency
 from protocol.messages import Findings, Turn
 from protocol.types import FindingKind
 
@@ -31,6 +32,7 @@ class Assignment:
     """The asker's tests; empty: none."""
     seed: bytes
     """32 bytes, the same for all testers of a round: inputs are drawn from it, and outcome digests are keyed by it."""
+    urgency: Urgency = Urgency.STRANGER
 
 
 class AnswerTester(Protocol):

@@ -1,7 +1,7 @@
 """The steps of testing a program, each a command in the sandbox: check, build, run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -11,6 +11,7 @@ from node.findings.compiling import (
     CHECK_LIMITS,
     EDITION,
     LIBRARY,
+    MISSING_CRATE,
     Checked,
     build_command,
     check_command,
@@ -20,12 +21,9 @@ from node.findings.compiling import (
 from node.findings.harness_build import Harness
 from node.findings.outcomes import Outcome
 from node.findings.running import RUN_LIMITS, TRUSTED_LIMITS, Order, Work, read_run, run_command
-from node.sandbox.ports import Ending, Sandbox
+from node.sandbox.ports import Command, Ending, Finished, Limits, Sandbox, Urgency
 from node.sandbox.toolchain import Toolchain
 from protocol.types import CompileStatus
-
-_MISSING_CRATE: Final = 463
-"""Number of the error code for a crate that cannot be found."""
 
 _STOPPED: Final = frozenset({Ending.OUT_OF_TIME, Ending.OUT_OF_MEMORY, Ending.NOT_STARTED})
 """Ends of a check that it would only come to again."""
@@ -49,12 +47,14 @@ class RustSandbox:
     sandbox: Sandbox
     toolchain: Toolchain
     harness: Harness
+    urgency: Urgency = Urgency.OWN
+    """Of all its commands."""
 
     async def check(self, source: str, *, lint: bool, edition: str = EDITION) -> Checked:
         """Say whether a program compiles, and with `lint` its warnings, where the toolchain has clippy."""
         groups = self.harness.lint_groups if lint else None
         command = check_command(self.toolchain, source, lint=groups is not None, edition=edition)
-        finished = await self.sandbox.run(command, CHECK_LIMITS)
+        finished = await self._run(command, CHECK_LIMITS)
         checked = read_check(finished, groups)
         if checked.status is CompileStatus.UNKNOWN and groups is not None and finished.ending not in _STOPPED:
             # Clippy has crashed on programs that rustc compiles.
@@ -65,11 +65,11 @@ class RustSandbox:
         """Build the library of a crate."""
         command = build_command(self.toolchain, assembled.text, self.harness.folder, edition=edition)
         self.harness.mark_used()
-        finished = await self.sandbox.run(command, BUILD_LIMITS)
+        finished = await self._run(command, BUILD_LIMITS)
         checked, lines = read_check(finished, None), error_lines(finished)
         status = checked.status
         if status is CompileStatus.FAILS and (
-            not self.harness.is_whole or (checked.error == _MISSING_CRATE and not lines)
+            not self.harness.is_whole or (checked.error == MISSING_CRATE and not lines)
         ):
             # The harness is gone: that says nothing about the answer.
             status = CompileStatus.UNKNOWN
@@ -91,4 +91,7 @@ class RustSandbox:
         command = run_command(
             self.harness.folder, {**files, LIBRARY: library}, orders, seed=seed, pool=pool, second=second
         )
-        return read_run(await self.sandbox.run(command, limits), orders)
+        return read_run(await self._run(command, limits), orders)
+
+    async def _run(self, command: Command, limits: Limits) -> Finished:
+        return await self.sandbox.run(replace(command, urgency=self.urgency), limits)

@@ -14,7 +14,7 @@ from node.findings.calling.wrappers import Wrapper, call_wrapper
 from node.findings.checks.asker_tests import AskerTests, read_tests
 from node.findings.checks.examples import checks_of
 from node.findings.checks.shown_tests import without_tests
-from node.findings.compiling import UNCHECKED, Checked
+from node.findings.compiling import MISSING_CRATE, MISSING_FILE, UNCHECKED, Checked
 from node.findings.expected import examples_of
 from node.findings.harness_build import ready_harness
 from node.findings.outcomes import digests, stable
@@ -77,6 +77,7 @@ class _Subject:
 class _Round:
     """Facts that all answers of an assignment share."""
 
+    rust: RustSandbox
     kinds: FindingKind
     seed: bytes
     tests: AskerTests | None
@@ -120,7 +121,7 @@ class RustTester:
         round_ = None
         ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)
         with trio.move_on_at(ends_at):
-            round_ = await trio.to_thread.run_sync(_begin, assignment)
+            round_ = await trio.to_thread.run_sync(_begin, assignment, self._rust)
             # The assigned ones first: they are checked while the others are read.
             await _extract(assignment, assignment.assigned, sources)
             round_.add_subjects(sources[position] for position in assignment.assigned)
@@ -149,7 +150,7 @@ class RustTester:
         try:
             with trio.move_on_after(max(0.0, share_s)):
                 lint = FindingKind.LINT in round_.kinds
-                subject.checked = await self._rust.check(subject.source.text, lint=lint)
+                subject.checked = await round_.rust.check(subject.source.text, lint=lint)
                 if subject.checked.status is CompileStatus.COMPILES and round_.kinds & _RUN:
                     await round_.prepared.wait()
                     await self._build_and_run(subject, round_)
@@ -171,7 +172,7 @@ class RustTester:
     async def _try_examples(self, subject: _Subject, round_: _Round) -> None:
         """Run the examples that compile with the answer; the others say nothing about it."""
         assembled = assemble(subject.source.text, examples=subject.examples)
-        built = await self._rust.build(assembled)
+        built = await round_.rust.build(assembled)
         if built.library is None and built.status is CompileStatus.FAILS:
             unfit = assembled.examples_at(built.error_lines)
             fit = [example for example in subject.examples if example not in unfit]
@@ -181,7 +182,7 @@ class RustTester:
         """Build and run a crate, and note what came of it. Returns whether it compiled."""
         if not assembled.runs_something:
             return CompileStatus.UNKNOWN
-        built = await self._rust.build(assembled)
+        built = await round_.rust.build(assembled)
         if built.library is not None:
             await self._run(subject, round_, assembled, built.library)
         return built.status
@@ -195,11 +196,11 @@ class RustTester:
         }
         orders = [Order(work, count) for work, count in numbers.items() if count]
         seed, pool = round_.seed, round_.pool
-        first = await self._rust.run(library, orders, seed=seed, pool=pool)
+        first = await round_.rust.run(library, orders, seed=seed, pool=pool)
         # Checks that ran out of time once would only do so again.
         late = any(each.kind in WITHOUT_VERDICT for work in (Work.EXAMPLES, Work.TESTS) for each in first.get(work, ()))
         orders = [order for order in orders if order.work is Work.INPUTS or not late]
-        again = {**first, **await self._rust.run(library, orders, seed=seed, pool=pool, second=True)}
+        again = {**first, **await round_.rust.run(library, orders, seed=seed, pool=pool, second=True)}
         if assembled.has_call and round_.target is not None:
             seen = stable(first[Work.INPUTS], again[Work.INPUTS])
             subject.outcomes = digests(seen, seed=round_.seed, target=round_.target.signature)
@@ -230,8 +231,9 @@ async def _extract(assignment: Assignment, positions: Iterable[int], sources: li
         sources[position] = await trio.to_thread.run_sync(extract, text, assignment.turns)
 
 
-def _begin(assignment: Assignment) -> _Round:
-    return _Round(kinds=assignment.kinds, seed=assignment.seed, tests=_tests(assignment))
+def _begin(assignment: Assignment, rust: RustSandbox) -> _Round:
+    rust = replace(rust, urgency=assignment.urgency)
+    return _Round(rust=rust, kinds=assignment.kinds, seed=assignment.seed, tests=_tests(assignment))
 
 
 def _prepare(round_: _Round, assignment: Assignment, sources: Sequence[Source | None]) -> None:
@@ -257,6 +259,13 @@ def _tests(assignment: Assignment) -> AskerTests | None:
     return tests if isinstance(tests, AskerTests) else None
 
 
+def _needed(source: Source | None) -> int:
+    """The number of the code that says why a program is not compiled: what it needs is not here; 0: nothing is."""
+    if source is None or source.self_contained:
+        return 0
+    return MISSING_CRATE if source.uses_crates else MISSING_FILE
+
+
 def _findings(position: int, source: Source | None, round_: _Round | None, kinds: FindingKind) -> Findings:
     subject = None if source is None or round_ is None else round_.subjects.get(source.digest)
     test_count = 0 if round_ is None or round_.tests is None else len(round_.tests.tests)
@@ -267,7 +276,7 @@ def _findings(position: int, source: Source | None, round_: _Round | None, kinds
         answer=position,
         source=b"" if source is None else source.digest,
         status=checked.status,
-        error=checked.error,
+        error=checked.error or _needed(source),
         lints=checked.lints if lints else b"",
         unsafe=min(source.unsafe_count, 255) if source is not None and lints else 0,
         panics=0 if subject is None else subject.panics,

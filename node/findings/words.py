@@ -5,11 +5,16 @@ from typing import Final
 
 from consensus.ranking.settling import SettledFindings
 from node.api.findings import AnswerFindings, Checks
+from node.findings.compiling import MISSING_CRATE, MISSING_FILE
 from protocol.limits import OUTCOME_BYTES
 from protocol.types import ONE, CompileStatus
 
 FACTS_BYTES_MAX: Final = 240
 """Bytes of the facts about one answer in a judge's prompt: all of them, each with its largest number, take fewer."""
+
+
+_NEEDS: Final = {f"E{MISSING_CRATE:04}": "needs a crate", f"E{MISSING_FILE:04}": "needs a file"}
+"""Why an answer was not compiled, by the code that its reports state instead of a status."""
 
 
 def facts(found: SettledFindings, agreeing: int) -> str:
@@ -52,6 +57,8 @@ def cell(found: AnswerFindings | None, places: Mapping[str, str]) -> str:
         told.append(found.error or "does not compile")
     elif found.status is CompileStatus.COMPILES:
         told.append("compiles")
+    elif found.error in _NEEDS:
+        told.append(_NEEDS[found.error])
     if found.tests is not None:
         told.append(f"tests {_share(found.tests)}")
     if found.examples is not None:

@@ -14,11 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-import trio
-
 from node.sandbox.entrances import Entrances
 from node.sandbox.exposing import NotExposedError
 from node.sandbox.measuring import can_measure
+from node.sandbox.places import NoPlaceError, Places
 from node.sandbox.ports import Ceilings, Command, Ending, Finished, Limits
 from node.sandbox.process import GATE, NotStartedError, SandboxProcess
 from node.sandbox.seccomp import NoFilterError, seccomp_filter
@@ -89,7 +88,7 @@ class Bubblewrap:
         self._programs = programs
         self._seccomp = seccomp
         self._ceilings = ceilings
-        self._places = trio.CapacityLimiter(ceilings.places)
+        self._places = Places(ceilings.places)
         self._entrances = Entrances(programs.nsenter)
         self._is_root = os.geteuid() == 0
 
@@ -99,27 +98,32 @@ class Bubblewrap:
         return f"bubblewrap {self._programs.version}"
 
     async def run(self, command: Command, limits: Limits) -> Finished:
-        """Run a command to its end. Waits for a free place first; cancelling kills it with all its children."""
+        """Run a command to its end, as `Sandbox.run`."""
         require_plain(command)
-        limits = self._ceilings.cap(limits)
-        async with self._places:
-            with ExitStack() as opened:
-                try:
-                    entrance = await self._entrance(command)
-                    user = opened.enter_context(sandbox_user()) if self._is_root else None
-                    prefix = [*entrance, *_privileges(self._programs.setpriv, user)]
-                    descriptors, options = self._options(command, limits, opened)
-                    argv = [*prefix, str(self._programs.bwrap), "--args", str(options), *_gate(command, limits)]
-                    process = SandboxProcess(argv, [*descriptors, options], opened)
-                except (NoUserError, NotExposedError, OSError) as error:
-                    return _not_started(str(error))
-                try:
-                    await process.enter()
-                    return await process.run(limits, command.collect)
-                except NotStartedError as error:
-                    return _not_started(str(error))
-                finally:
-                    await process.end()
+        try:
+            async with self._places.hold(command.urgency):
+                return await self._run(command, self._ceilings.cap(limits))
+        except NoPlaceError as error:
+            return _not_started(str(error))
+
+    async def _run(self, command: Command, limits: Limits) -> Finished:
+        with ExitStack() as opened:
+            try:
+                entrance = await self._entrance(command)
+                user = opened.enter_context(sandbox_user()) if self._is_root else None
+                prefix = [*entrance, *_privileges(self._programs.setpriv, user)]
+                descriptors, options = self._options(command, limits, opened)
+                argv = [*prefix, str(self._programs.bwrap), "--args", str(options), *_gate(command, limits)]
+                process = SandboxProcess(argv, [*descriptors, options], opened)
+            except (NoUserError, NotExposedError, OSError) as error:
+                return _not_started(str(error))
+            try:
+                await process.enter()
+                return await process.run(limits, command.collect)
+            except NotStartedError as error:
+                return _not_started(str(error))
+            finally:
+                await process.end()
 
     async def _entrance(self, command: Command) -> list[str]:
         """Return what leads to folders that only root reaches; all others reach their own."""

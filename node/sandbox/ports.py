@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,17 @@ class Limits:
     """Bytes of all files that it may write, together."""
     output_bytes: int
     """Bytes of stdout and of stderr that are kept, each. More ends the command."""
+
+
+class Urgency(IntEnum):
+    """For whom a command runs, the most urgent first: who goes first where more commands wait than run at a time."""
+
+    OWN = 0
+    """This node's owner: rounds that the node asks."""
+    KNOWN = 1
+    """Rounds of requesters that the owner knows."""
+    STRANGER = 2
+    """Rounds of strangers, and all that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,7 @@ class Command:
     else that is no plain file is not returned."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """All that it sees of an environment, besides PATH, HOME and TMPDIR."""
+    urgency: Urgency = Urgency.OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,9 @@ class Sandbox(Protocol):
         ...
 
     async def run(self, command: Command, limits: Limits) -> Finished:
-        """Run a command to its end. Waits for a free place first; cancelling kills it with all its children.
+        """Run a command to its end. Waits for a free place first, behind those that are more urgent.
+
+        Cancelling kills it with all its children.
 
         Never raises for anything that the command does.
         """

@@ -12,6 +12,7 @@ from node.findings.ports import AnswerTester
 from node.sandbox.choosing import SandboxOff, choose_sandbox
 from node.sandbox.config import SandboxConfig
 from node.signals import Signal
+from node.work.spare_time import SpareTime
 
 NO_TOOLS: Final = "this node has no sandbox or no compiler"
 RUST_PACKAGES: Final = "pip install 'strand-swarm[rust]'"
@@ -38,6 +39,8 @@ class NodeTester:
         """Why it cannot test, in one clause; empty unless it is off."""
         self.remedy = remedy
         """Remedy, in one clause; empty unless it is off."""
+        self.spare_time = SpareTime()
+        """For tests that no round waits for."""
         self.changed = Signal()
         """Fires after the tool versions of the offer have changed."""
 

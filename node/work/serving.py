@@ -15,6 +15,7 @@ from node.config import NodeConfig
 from node.inference.metered import Account
 from node.inference.ports import BYTES_PER_TOKEN
 from node.rounds.learning.reputation import Reputation
+from node.sandbox.ports import Urgency
 from node.signals import Signal
 from node.storage import ServedHour, Store
 from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
@@ -262,6 +263,13 @@ class Serving(Admission):
         known = self.knows(requester)
         with self._turns.waiting(known):
             yield _Payer(self, requester, known, self._turns)
+
+    def urgency(self, query: Digest) -> Urgency:
+        """Return for whom the work of a round is; the owner's own rounds go first, strangers' last."""
+        requester = self._requesters.get(query, self._own)
+        if requester == self._own:
+            return Urgency.OWN
+        return Urgency.KNOWN if self.knows(requester) else Urgency.STRANGER
 
     def charge(self, requester: Key, tokens: int, engine_ms: int) -> None:
         """Record the cost of a request to the engine."""

@@ -1,5 +1,6 @@
 """This node's tests of answers: findings as bounded, cancellable background tasks (rule R17)."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from node.clock import Clock
 from node.findings.ports import Assignment, Candidate
 from node.inference.metered import Account
 from node.rounds.inbound import InboundRouter, WorkDone
+from node.sandbox.ports import Urgency
 from node.signals import Signal
 from node.work.capacity import reserve_s
 from node.work.node_tester import NodeTester, NodeTesterState
@@ -21,8 +23,11 @@ from node.work.serving import Serving
 from protocol.types import DeclinedPhase, DeclineReason, Digest
 
 JOBS_MAX: Final = 2
-"""Stages that are tested at a time; others wait for their turn. One fills the sandbox's places nearly by itself, a
-second one those that stay free while the last program of the first one runs."""
+"""Stages of others' rounds that are tested at a time; further ones wait for their turn. One fills the sandbox's places
+nearly by itself, a second one those that stay free while the last program of the first one runs."""
+
+STRANGERS_MAX: Final = JOBS_MAX - 1
+"""Those of strangers among them: for somebody whom the owner knows, one turn is free or ends as soon as theirs do."""
 
 STILL_OPENING: Final = "this node still looks for a sandbox and a compiler"
 NO_TURN: Final = "tests for other rounds took all of the time"
@@ -55,7 +60,8 @@ class RoundTester:
         self._serving = serving
         self._jobs: dict[Digest, _Job] = {}
         """Jobs by query, at most one for each open round."""
-        self._turns = trio.CapacityLimiter(JOBS_MAX)
+        self._at_work: Counter[Urgency] = Counter()
+        """Stages that have their turn."""
         self._freed = Signal()
 
     @property
@@ -74,12 +80,13 @@ class RoundTester:
             why = STILL_OPENING if self.node_tester.state is NodeTesterState.OPENING else self.node_tester.why_off
             await self._decline(work.query, work.stage, DeclineReason.ENGINE, why)
             return
-        with self._job(work) as job:
+        urgency = Urgency.KNOWN if self._serving is None else self._serving.urgency(work.query)
+        with self.node_tester.spare_time.round(), self._job(work) as job:
             budget_s = self._clock.trio_deadline(work.deadline_ms) - trio.current_time()
             with trio.move_on_after(max(budget_s - reserve_s(budget_s), 0.0)):
-                async with self._turn(work.query):
+                async with self._turn(work.query, urgency):
                     try:
-                        findings = await tester.test(_assignment(work))
+                        findings = await tester.test(_assignment(work, urgency))
                     except Exception:
                         log.exception("testing.failed", query_id=work.query.hex()[:16])
                         await self._decline(work.query, work.stage, DeclineReason.ENGINE, FAULT)
@@ -117,28 +124,43 @@ class RoundTester:
                 del self._jobs[work.query]
 
     @asynccontextmanager
-    async def _turn(self, query: Digest) -> AsyncIterator[None]:
+    async def _turn(self, query: Digest, urgency: Urgency) -> AsyncIterator[None]:
         """Wait for a turn, and hold it at the expense of the query's requester.
 
         A stranger's share is looked at when a turn is free: in a queue it would stand before requesters that came
         later and go first.
         """
         if self._serving is None:
-            async with self._turns:
+            await self._freed.wait_until(lambda: self._has_turn(urgency))
+            with self._held(urgency):
                 yield
             return
         with self._serving.account(query) as account:
             while True:
-                await self._freed.wait_until(lambda: self._turns.available_tokens > 0)
+                await self._freed.wait_until(lambda: self._has_turn(urgency))
                 async with account.slot(JOBS_MAX):
-                    if self._turns.available_tokens <= 0:
+                    if not self._has_turn(urgency):
                         continue
-                    try:
-                        async with self._turns, _charged(account):
+                    with self._held(urgency):
+                        async with _charged(account):
                             yield
-                    finally:
-                        self._freed.fire()
                     return
+
+    def _has_turn(self, urgency: Urgency) -> bool:
+        """Whether a stage may begin. Our own rounds wait for nobody; the owner asks few at a time."""
+        strangers = self._at_work[Urgency.STRANGER]
+        if urgency is Urgency.STRANGER and strangers >= STRANGERS_MAX:
+            return False
+        return urgency is Urgency.OWN or self._at_work[Urgency.KNOWN] + strangers < JOBS_MAX
+
+    @contextmanager
+    def _held(self, urgency: Urgency) -> Iterator[None]:
+        self._at_work[urgency] += 1
+        try:
+            yield
+        finally:
+            self._at_work[urgency] -= 1
+            self._freed.fire()
 
     async def _decline(self, query: Digest, stage: int, reason: DeclineReason, why: str) -> None:
         """Decline, so that nobody waits for our report; `why` stays here, for the owner."""
@@ -156,7 +178,7 @@ async def _charged(account: Account) -> AsyncIterator[None]:
         account.charge(0, round(1000 * (trio.current_time() - began_s) / JOBS_MAX))
 
 
-def _assignment(work: RunTests) -> Assignment:
+def _assignment(work: RunTests, urgency: Urgency) -> Assignment:
     return Assignment(
         turns=work.turns,
         slate=tuple(Candidate(each.text, each.vote_weight) for each in work.slate),
@@ -164,4 +186,5 @@ def _assignment(work: RunTests) -> Assignment:
         kinds=work.kinds,
         tests=work.tests,
         seed=work.seed,
+        urgency=urgency,
     )

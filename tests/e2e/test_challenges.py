@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import trio
 from node.gold.newcomer import ITEMS_MAX
 from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_node
-from tests.support.processes import PATIENCE_S, Shell, get_json, wait_offers
+from tests.support.processes import Shell, get_json, logged, wait_offers
 
 ITEMS = [{"prompt": f"Write f{n}.", "right": f"fn f{n}() {{}}", "wrong": f"fn g{n}() {{}}"} for n in range(ITEMS_MAX)]
 
@@ -49,6 +50,11 @@ async def records(challenger: Child) -> dict[str, dict[str, Any]]:
     return {node["key"]: node for node in told["nodes"] if node["challenges"] is not None}
 
 
+def is_decided(node: Child, record: dict[str, Any]) -> bool:
+    """Whether a line of the challenger's log says that a node's challenges are over."""
+    return record["event"] == "newcomer.decided" and node.key.startswith(record["peer"])
+
+
 async def test_who_passes_has_weight_and_who_does_not_has_none(shell: Shell, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         spec = challenger(tmp_path)
@@ -56,15 +62,11 @@ async def test_who_passes_has_weight_and_who_does_not_has_none(shell: Shell, tmp
         good = await start_node(newcomer(tmp_path, "good", asker, knows=True), stack)
         bad = await start_node(newcomer(tmp_path, "bad", asker, knows=False), stack)
         await wait_offers(asker.url, 3)
-        known: dict[str, dict[str, Any]] = {}
-        with trio.fail_after(PATIENCE_S):
-            while [known.get(key, {}).get("challenges", {}).get("state", "open") for key in (good.key, bad.key)] != [
-                "passed",
-                "closed",
-            ]:
-                await trio.sleep(0.2)
-                known = await records(asker)
+        for node in (good, bad):
+            await logged(asker.log, partial(is_decided, node))
+        known = await records(asker)
         passed, closed = known[good.key], known[bad.key]
+        assert (passed["challenges"]["state"], closed["challenges"]["state"]) == ("passed", "closed")
         assert passed["challenges"]["items"] <= ITEMS_MAX and passed["challenges"]["answers_failed"] == 0
         assert 0.0 < passed["weights"]["code"]["vote"] <= 0.5
         assert closed["challenges"]["answers_passed"] == 0 and closed["weights"]["code"]["vote"] == 0.0

@@ -234,11 +234,13 @@ class Challenger:
         if status is not NewcomerStatus.OPEN:
             earned_at = self._reputation.experience.rounds if status is NewcomerStatus.EARNED else None
             record = replace(record, closed_ms=max(1, now_ms), earned_at=earned_at)
-            log.info("newcomer.decided", peer=key.hex()[:16], outcome=str(status), items=record.items)
         try:
             await self._reputation.challenged(key, record)
         except StoreBlockedError as error:
             log.warning("newcomer.not_kept", peer=key.hex()[:16], reason=str(error))
+        if status is not NewcomerStatus.OPEN:
+            # After it has taken effect: whoever follows the log finds the weight.
+            log.info("newcomer.decided", peer=key.hex()[:16], outcome=str(status), items=record.items)
 
 
 def _challenge(item: ChallengeItem) -> Challenge:

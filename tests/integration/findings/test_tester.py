@@ -4,6 +4,7 @@ import pytest
 import trio
 
 from node.findings.checks.shown_tests import with_tests
+from node.findings.compiling import MISSING_CRATE
 from node.findings.tester import RustTester
 from protocol.limits import OUTCOME_BYTES, OUTCOMES_MAX
 from protocol.types import CompileStatus
@@ -87,6 +88,7 @@ async def test_an_answer_without_a_program_or_with_a_crate_is_unknown(tester: Ru
     nothing, crate = await tester.test(assignment(QUERY, ["", needs_crate]))
     assert (nothing.status, nothing.source) == (CompileStatus.UNKNOWN, b"")
     assert crate.status is CompileStatus.UNKNOWN and crate.source
+    assert (nothing.error, crate.error) == (0, MISSING_CRATE)
 
 
 async def test_equal_programs_are_tested_once_and_reported_for_each(tester: RustTester) -> None:

@@ -1,20 +1,23 @@
 """R13, R17: whole rounds with a testing phase, driven as the daemon drives them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from consensus.certificates.record import RoundRecord
+from consensus.rounds import effects as fx
 from consensus.rounds.pulls import ServedPull
+from consensus.rounds.working import TEXT_PULLS_MAX
 from protocol import codec
 from protocol.errors import Fault
 from protocol.hashing import digest_of_tests
-from protocol.messages import Report
+from protocol.messages import Decline, Report
 from protocol.signing import VerifiedMessage
 from protocol.streams import PullReply, PullRequest
-from protocol.types import ONE, CompileStatus, Digest, Kind, StopReason
+from protocol.types import ONE, CompileStatus, DeclinedPhase, Digest, Kind, StopReason
 from tests.support.findings import found, plan
-from tests.support.swarm import Swarm, keypair
+from tests.support.swarm import Node, Swarm, keypair
 
 TESTS = "#[test] fn two() { assert_eq!(f(1), 2); }"
 
@@ -127,6 +130,81 @@ def test_all_testers_get_the_tests_by_pulling() -> None:
     assert {name for name, _ in swarm.ran_tests} == set("abcdef")
     assert {work.tests for _, work in swarm.ran_tests} == {TESTS}
     assert TESTS not in repr(swarm.verified().record), "the certificate holds their digest alone"
+
+
+def loses_pulls(of: str, count: int) -> Callable[[Swarm, Node, fx.Effect], list[fx.Effect] | None]:
+    """A node whose first pulls fail: every source is out of reach, or too late."""
+    left = [count]
+
+    def lose(swarm: Swarm, node: Node, effect: fx.Effect) -> list[fx.Effect] | None:
+        if not isinstance(effect, fx.Pull) or effect.ids or node.name != of or not left[0]:
+            return None
+        left[0] -= 1
+        swarm.say(f"{of} pulls the chain in vain")
+        return []
+
+    return lose
+
+
+def work_of(swarm: Swarm, name: str) -> list[fx.RunTests]:
+    return [work for who, work in swarm.ran_tests if who == name]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_pull_of_the_tests_that_fails_is_repeated_in_time(lost: int) -> None:
+    swarm = swarm_of()
+    swarm.interceptors["c"] = loses_pulls("c", lost)
+    swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS), budget_ms=2_000), patience_ms=1_000)
+    swarm.run()
+    (work,), (other,) = work_of(swarm, "c"), work_of(swarm, "b")
+    assert work.tests == TESTS
+    assert work.deadline_ms == other.deadline_ms, "what the pulls took is no longer there for the tests"
+    assert keypair("c").public in {each.author for each in swarm.verified().record.reports}
+
+
+def test_a_tester_that_never_gets_the_tests_reports_without_them() -> None:
+    swarm = swarm_of()
+    swarm.interceptors["c"] = loses_pulls("c", 10**9)
+    swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS), budget_ms=2_000), patience_ms=1_000)
+    swarm.run()
+    (work,) = work_of(swarm, "c")
+    assert work.tests == "" and sum("in vain" in line for line in swarm.trace) == TEXT_PULLS_MAX
+    record = swarm.verified().record
+    assert keypair("c").public in {each.author for each in record.reports}
+    # Nobody waits for the rest of the budget, nor for all of the patience.
+    began, ended = (
+        next(int(line.split()[0]) for line in swarm.trace if f"a => all  close {kind}" in line)
+        for kind in ("slate", "reports")
+    )
+    assert ended - began < 1_000
+
+
+def test_tests_that_come_after_the_work_has_begun_do_not_begin_it_anew() -> None:
+    swarm = swarm_of()
+    swarm.interceptors["c"] = loses_pulls("c", 10**9)
+    swarm.nodes["c"].testing_ms = 400
+    query = swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS), budget_ms=2_000), patience_ms=1_000)
+
+    def come_late() -> None:
+        node = swarm.nodes["c"]
+        reply = codec.encode(PullReply(turns=(), tests=TESTS, envelopes=()))
+        effects = node.participant.on_pull_reply(query, reply, swarm.now_ms)
+        assert isinstance(effects, list)
+        swarm.perform(node, effects)
+
+    swarm.at(1_100, come_late)
+    swarm.run()
+    assert [work.tests for work in work_of(swarm, "c")] == [""]
+
+
+def test_a_tester_without_the_conversation_of_a_private_query_declines() -> None:
+    swarm = swarm_of()
+    swarm.interceptors["c"] = loses_pulls("c", 10**9)
+    swarm.ask(findings=plan(budget_ms=2_000), turns=(), patience_ms=1_000, answer_ms=2_000)
+    swarm.run()
+    assert not work_of(swarm, "c")
+    (declined,) = (each.body for each in of_kind(swarm, Kind.DECLINE) if each.author == keypair("c").public)
+    assert isinstance(declined, Decline) and declined.phase is DeclinedPhase.TESTING
 
 
 def test_other_tests_than_those_of_the_digest_are_refused() -> None:

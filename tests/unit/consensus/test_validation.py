@@ -11,10 +11,12 @@ from consensus.rounds import validation
 from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted, Validator
 from protocol.conversation import digest_of, single
 from protocol.errors import Fault, FaultReason, Verdict
+from protocol.limits import STAGES_MAX
 from protocol.messages import Cosign, Notice, Offer, Query, Turn
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
-from protocol.types import DeclinedPhase, Digest, Key, Kind, Role, TurnRole
+from protocol.types import DeclinedPhase, Digest, Key, Kind, Role, TaskType, TurnRole
+from tests.support.findings import found, plan
 from tests.support.hand import Hand, changed_query
 from tests.support.swarm import START_MS, keypair, params
 
@@ -371,6 +373,26 @@ def test_what_may_be_said_in_a_round_is_bounded_by_its_plan(validator: Validator
     refused(gossip(validator, hand.ballot("b", wave=1)), FaultReason.WRONG_PHASE, IGNORE, "V9")
     refused(gossip(validator, hand.close_wave([], wave=1)), FaultReason.WRONG_PHASE, IGNORE, "V9")
     assert isinstance(gossip(validator, hand.ballot("b")), Admitted)
+
+
+def test_what_may_be_said_while_testing_is_bounded_by_its_stages() -> None:
+    hand = Hand("abcdef", PARAMS, findings=plan())
+    validator = Validator(PARAMS)
+    validator.follow(hand.query, START_MS)
+    for stage in range(4):
+        result = gossip(validator, hand.decline("b", phase=DeclinedPhase.TESTING, wave=stage))
+        if stage < STAGES_MAX:
+            assert isinstance(result, Admitted)
+        else:
+            refused(result, FaultReason.WRONG_PHASE, IGNORE, "V9")
+
+
+def test_a_round_of_another_task_than_code_has_no_reports() -> None:
+    hand = Hand("abcdef", PARAMS, findings=plan(), task=TaskType.FINAL)
+    validator = Validator(PARAMS)
+    validator.follow(hand.query, START_MS)
+    message = hand.report("b", found(0))
+    refused(gossip(validator, message), FaultReason.WRONG_PHASE, IGNORE, "V9")
 
 
 def test_nobody_is_blamed_for_the_round_of_a_query_that_was_not_looked_at(hand: Hand) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -16,9 +17,11 @@ from node.clock import Clock
 from node.findings.ports import Assignment
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.sandbox.choosing import SandboxOff
+from node.sandbox.ports import Urgency
 from node.work.node_tester import NodeTester, NodeTesterState
 from node.work.serving import _Payer, _Turns
-from node.work.testing import JOBS_MAX, NO_TURN, STILL_OPENING, RoundTester
+from node.work.spare_time import SpareUse
+from node.work.testing import JOBS_MAX, NO_TURN, STILL_OPENING, STRANGERS_MAX, RoundTester
 from protocol.conversation import single
 from protocol.messages import Findings
 from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Digest, FindingKind, Key
@@ -60,6 +63,10 @@ class Payers:
     """Counts what is charged, as `Serving` does."""
 
     charged: list[tuple[int, int]] = field(default_factory=list)
+    urgencies: dict[Digest, Urgency] = field(default_factory=dict)
+
+    def urgency(self, query: Digest) -> Urgency:
+        return self.urgencies.get(query, Urgency.KNOWN)
 
     @contextmanager
     def account(self, _: Digest) -> Iterator["Payers"]:
@@ -168,7 +175,7 @@ class Shared(Payers):
     """The engine's turns: only the last query is a known requester's."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(urgencies=dict.fromkeys(QUERIES[:-1], Urgency.STRANGER))
         self.turns = _Turns(0.25)
 
     @contextmanager
@@ -189,8 +196,50 @@ async def test_strangers_that_came_before_a_known_requester_do_not_go_first(auto
             nursery.start_soon(at.round_tester.test, at.work(20, query))
             await wait_all_tasks_blocked()
     done = [query for query, event in at.mail() if isinstance(event, AnswersTested)]
-    assert len(done) == 4 and done[2] == QUERIES[-1]
-    assert set(done[:2]) == set(QUERIES[:2]), "who is at work is not interrupted"
+    assert len(done) == 4 and set(done[:2]) == {QUERIES[0], QUERIES[-1]}, "who is at work is not interrupted"
+
+
+async def test_strangers_leave_a_turn_for_somebody_known(autojump_clock: MockClock) -> None:
+    tester = SlowTester(seconds=5)
+    at = Room(NodeTester(tester), Shared())
+    async with trio.open_nursery() as nursery:
+        for query in QUERIES[:-1]:
+            nursery.start_soon(at.round_tester.test, at.work(60, query))
+        await trio.sleep(1)
+        assert tester.at_work == STRANGERS_MAX < JOBS_MAX
+        await at.round_tester.test(at.work(60, QUERIES[-1]))
+        assert autojump_clock.current_time() == pytest.approx(11, abs=0.01), "it waits for nobody"
+    assert [each.urgency for each in tester.asked].count(Urgency.STRANGER) == 3
+
+
+async def test_our_own_round_waits_for_no_turn_and_its_commands_go_first(autojump_clock: MockClock) -> None:
+    tester, payers = SlowTester(seconds=5), Payers(urgencies={QUERIES[-1]: Urgency.OWN})
+    at = Room(NodeTester(tester), payers)
+    async with trio.open_nursery() as nursery:
+        for query in QUERIES[:-1]:
+            nursery.start_soon(at.round_tester.test, at.work(60, query))
+        await trio.sleep(1)
+        assert tester.at_work == JOBS_MAX
+        await at.round_tester.test(at.work(60, QUERIES[-1]))
+        assert autojump_clock.current_time() == pytest.approx(11, abs=0.01)
+    assert [each.urgency for each in tester.asked].count(Urgency.OWN) == 1
+    assert len(payers.charged) == 4, "it is charged as all are"
+
+
+async def test_challenges_and_gold_are_tested_only_while_no_round_is_in_hand(autojump_clock: MockClock) -> None:  # noqa: ARG001
+    tester = SlowTester(seconds=5)
+    at = Room(NodeTester(tester))
+    ended: list[float] = []
+
+    async def spare() -> None:
+        await at.round_tester.node_tester.spare_time.spend(SpareUse.GOLD, partial(trio.sleep, 7))
+        ended.append(trio.current_time())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(spare)
+        await trio.sleep(6)
+        nursery.start_soon(at.round_tester.test, at.work(60))
+    assert ended == [pytest.approx(6 + 10 + 7, abs=0.01)]
 
 
 async def test_a_round_that_is_over_gets_nothing(autojump_clock: MockClock) -> None:  # noqa: ARG001 - the time

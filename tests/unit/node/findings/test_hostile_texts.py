@@ -10,13 +10,14 @@ from typing import Final
 import pytest
 
 from node.findings.assembly import assemble
-from node.findings.calling.wrappers import call_wrapper
+from node.findings.calling.wrappers import Unsupported, Wrapper, call_wrapper
 from node.findings.checks.asker_tests import AskerTest, AskerTests, read_tests
 from node.findings.checks.examples import checks_of
 from node.findings.checks.plain_values import DEPTH_MAX, plain_call, plain_value
 from node.findings.expected import debug_text
 from node.findings.outcomes import TEXT_BYTES_MAX, _tokens, canonical
 from node.findings.reading.abstract_types import abstract_signature
+from node.findings.reading.aliases import SIZE_MAX
 from node.findings.reading.extraction import extract
 from node.findings.reading.grammar import BYTES_MAX
 from protocol.conversation import single
@@ -152,6 +153,66 @@ def test_that_aliases_do_not_multiply_the_depth_of_types(name: str) -> None:
         return call_wrapper(source.functions[-1], source), abstract_signature(source.functions[-1])
 
     assert frames_of(read) < FRAMES_MAX
+
+
+def doubling(steps: int) -> str:
+    return "".join(f"type A{n + 1}<T> = (A{n}<T>, A{n}<T>);\n" for n in range(steps)) + "type A0<T> = T;\n"
+
+
+LARGE = {
+    "a chain of 40 that each double": f"{doubling(40)}fn f(x: A40<u8>) {{ }}",
+    "a chain of 40 without parameters": "type A0 = u8;\n"
+    + "".join(f"type A{n + 1} = (A{n}, A{n});\n" for n in range(40))
+    + "fn f(x: A40) { }",
+    "one that doubles within itself": f"type P<T> = (T, T);\nfn f(x: {nested('P<{}>', 22).replace('1', 'u8')}) {{ }}",
+    "its result": f"type P<T> = (T, T);\nfn f() -> {nested('P<{}>', 22).replace('1', 'u8')} {{ }}",
+    "sixty times itself": f"type W<T> = ({'T, ' * 60});\nfn f(x: W<W<W<W<W<u8>>>>>) {{ }}",
+    "a long name": f"type A = {'a' * 3_000};\nfn f(x: (A, A)) {{ }}",
+    "a long length": f"type A = [u8; {'1' * 3_000}];\nfn f(x: (A, A)) {{ }}",
+}
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Return how many calls of Python's functions `work` makes, which no machine's speed changes."""
+    calls = 0
+
+    def see(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(see)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_that_types_of_aliases_that_double_are_small_and_unsupported(name: str) -> None:
+    def read() -> None:
+        source = extract(f"```rust\n{LARGE[name]}\n```\n")
+        assert source is not None
+        (function,) = source.functions
+        assert len(abstract_signature(function)) < 2 * SIZE_MAX
+        assert isinstance(call_wrapper(function, source), Unsupported)
+
+    assert calls_of(read) < 100_000
+
+
+def test_that_a_large_field_leaves_its_type_undrawn_and_the_others_as_they_are() -> None:
+    large = nested("P<{}>", 22).replace("1", "u8")
+    source = extract(f"type P<T> = (T, T);\nstruct S({large});\nfn f(s: S) {{}}\nfn g(p: P<u8>) -> u8 {{ p.0 }}")
+    assert source is not None
+    first, second = (call_wrapper(function, source) for function in source.functions)
+    assert isinstance(first, Unsupported) and isinstance(second, Wrapper)
+
+
+def test_that_a_program_of_many_large_types_is_read_in_bounded_work() -> None:
+    large = nested("P<{}>", 7).replace("1", "u8")
+    functions = "".join(f"fn f{n}(x: {large}) {{}}\n" for n in range(500))
+    assert calls_of(lambda: extract(f"type P<T> = (T, T);\n{functions}")) < 1_000_000
 
 
 @pytest.mark.parametrize("levels", [60, 127, 20_000])

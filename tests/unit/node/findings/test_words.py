@@ -64,6 +64,8 @@ def test_the_longest_facts_fit_their_room() -> None:
         ({"reports": 0}, ""),
         (FAILS | {"error": 599}, "E0599"),
         (FAILS, "does not compile"),
+        ({"reports": 3, "error": 463}, "needs a crate"),
+        ({"reports": 3, "error": 583}, "needs a file"),
         (
             COMPILES | {"tests": (2, 1, 1), "lints": bytes((2, 0, 0, 0, 0, 1)), "unsafe": 1, "panics": 1},
             "compiles, tests 2/4 (1 not run), 3 warnings, unsafe, 1 panic, like #2",
