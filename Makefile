@@ -7,14 +7,19 @@ VLLM := .venv-vllm
 CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences vendor sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast test-long clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences vendor sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
 
-# A file to a worker, in the order of their folders: the long ones (e2e, simulation) are not left to the end.
+# A file to a worker, in the order of their folders: the long ones (e2e, simulation) are not left to the end. Four workers
+# for two cores: tests of real processes wait half of their time.
 test: setup-dev
-	$(BIN)/python -P -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -P -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+# What is left out there (marked `long`), some five minutes on two cores: whole swarms, real models, the benchmarks' smallest.
+test-long: setup-dev
+	$(BIN)/python -P -m pytest -m long -n 2 --dist loadfile --no-loadscope-reorder
 
 # Unit tests, properties, vectors and transcripts with fewer drawn cases: some two minutes on two cores.
 test-fast: setup-dev

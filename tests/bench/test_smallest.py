@@ -9,6 +9,7 @@ from tests.bench import harness
 from tests.bench.__main__ import TITLES
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TITLES)
 def test_a_benchmark_still_runs(name: str) -> None:
     bench = import_module(f"tests.bench.bench_{name}").BENCH

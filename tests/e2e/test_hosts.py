@@ -14,6 +14,7 @@ NODES = 5
 reason = why_not()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(reason is not None, reason=reason or "")
 async def test_rounds_decide_between_hosts_that_lose_packets_and_are_parted(tmp_path: Path) -> None:
     """Given a query whose asker and another are cut off from the others as it is sent, and one over links that lose a

@@ -97,6 +97,7 @@ def ask(shell: Shell, running: Running) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.long
 def test_keys_and_reputation_outlive_the_council(shell: Shell, tmp_path: Path) -> None:
     gold = tmp_path / "gold.jsonl"
     gold.write_text(json.dumps(GOLD) + "\n")
@@ -157,6 +158,7 @@ def test_a_second_signal_ends_a_council_at_once(shell: Shell, tmp_path: Path) ->
         asker.kill()
 
 
+@pytest.mark.long
 def test_a_killed_node_is_started_again_and_said_so(shell: Shell) -> None:
     with council(shell, *SCRIPTED) as running:
         for model in ("one", "three"):

@@ -35,6 +35,7 @@ def spec(folder: Path, number: int) -> NodeSpec:
     return NodeSpec(folder / f"node-{number}", EngineConfig(kind="scripted", script=str(script)))
 
 
+@pytest.mark.long
 async def test_gold_teaches_and_what_it_taught_stays(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

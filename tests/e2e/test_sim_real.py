@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
+import pytest
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.inference.scripted import SLOPE
@@ -31,6 +32,7 @@ def test_a_scenario_of_real_processes_ends_as_a_simulated_one_does(shell: Shell)
     assert 1.0 <= found["comparisons_per_node"] <= 3.0
 
 
+@pytest.mark.long
 async def test_the_winners_are_right_where_they_say_so_and_a_killed_node_is_back_in_the_next_round() -> None:
     plan = plan_of(nodes=NODES, rounds=3, seed=4, engine={"judge_ms": 20}, round={"patience_ms": 1_000})
     programme = msgspec.convert(programme_of(plan, SLOPE), Programme)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from node.inference import EngineConfig, JudgingMethod
@@ -19,6 +20,7 @@ from tests.support.quirks import MANY, Quirky
 NODES = 3
 
 
+@pytest.mark.long
 async def test_a_swarm_on_a_thinking_model_decides(shell: Shell, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(Quirky(replace(MANY, varied=True), raw=False)))

@@ -53,6 +53,7 @@ def test_llmbar_without_gold_beats_every_baseline(llmbar: Path, capsys: pytest.C
         assert found["intervals"]["swarm_less"][baseline][0] > 0.1
 
 
+@pytest.mark.long
 def test_llmbar_with_fifty_gold_items(llmbar: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Goal .905 in the mean of 20 draws, whose standard deviation is one point and more."""
     found = [scores(capsys, llmbar, "--gold", "50", "--seed", str(seed)) for seed in range(4)]

@@ -164,6 +164,7 @@ async def check_command(swarm: LocalSwarm, folder: Path) -> None:
     assert "--strict takes no such answer; `strand show " in last
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("needs_sandbox")
 async def test_without_means_to_test_a_round_goes_as_before_and_says_so_in_one_line(tmp_path: Path) -> None:
     specs = [spec(tmp_path, number) for number in range(3)]

@@ -52,7 +52,7 @@ SERVERS = [
     pytest.param(
         Server(llama_cpp, Expected((JudgingMethod.RAW,), ("grammar",))),
         id="llama.cpp",
-        marks=pytest.mark.skipif(not HAS_LLAMA, reason="xllamacpp is missing"),
+        marks=[pytest.mark.long, pytest.mark.skipif(not HAS_LLAMA, reason="xllamacpp is missing")],
     ),
 ]
 if URL:

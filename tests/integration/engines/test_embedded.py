@@ -92,6 +92,7 @@ async def test_its_tokenizer_finds_no_control_token_in_what_a_stranger_wrote() -
     assert found == [len(special), 0]
 
 
+@pytest.mark.long
 @needs_model
 async def test_the_longest_texts_of_the_dearest_characters_fit_the_context_that_each_slot_has() -> None:
     async with open_engine(EngineConfig(context_tokens=1536, slots=2)) as engine:
