@@ -46,7 +46,21 @@ def asked(query: Query, turns: tuple[Turn, ...], audience: Audience | None, gold
         turns=turns,
         audience=audience,
         gold=gold,
+        budgets_ms=_budgets_ms(query),
+        waves=query.waves,
+        threshold=query.threshold / ONE,
     )
+
+
+def _budgets_ms(query: Query) -> dict[str, int]:
+    tested = {"testing": query.findings.budget_ms} if query.findings.kinds else {}
+    return {
+        "answering": query.answer_ms,
+        "opening": query.open_ms,
+        **tested,
+        "judging": query.judge_ms,
+        "cosigning": query.cosign_ms,
+    }
 
 
 def seated(seat: Seat) -> events.Seated:
@@ -175,6 +189,7 @@ def strengths(record: RoundRecord, wave: int, ranking: Ranking) -> events.Streng
                 strength=each.strength / MICRO,
                 p_best=each.p_best / ONE,
                 cluster_size=each.cluster_size,
+                interval=(each.interval[0] / MICRO, each.interval[1] / MICRO),
             )
             for each in ranking.ranked
         ),
@@ -199,6 +214,7 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
         own_engine=own_engine,
         author=hexadecimal(ranking.ranked[0].author) if ranking.ranked else "",
         findings=None if record is None else _of_winner(record, Digest(ranking.winner)),
+        stop=ranking.stop,
     )
 
 
