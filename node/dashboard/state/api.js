@@ -18,6 +18,15 @@ export function getJson(path, options = {}) {
 }
 
 /**
+ * Fetch bytes.
+ * @param {string} path
+ * @returns {Promise<{data: ArrayBuffer | null, error: string, status: number}>}
+ */
+export function getBytes(path) {
+  return request(path, { method: "GET" }, (reply) => reply.arrayBuffer());
+}
+
+/**
  * Post JSON, or bytes as they are, and read JSON.
  * @param {string} path
  * @param {any} body a value, or an ArrayBuffer, Blob or Uint8Array
@@ -30,7 +39,7 @@ export function postJson(path, body, options = {}) {
   return request(path, { method: "POST", headers, body: raw ? body : JSON.stringify(body), ...options });
 }
 
-async function request(path, options) {
+async function request(path, options, read = (reply) => reply.json()) {
   let reply;
   try {
     reply = await fetch(path, options);
@@ -38,8 +47,8 @@ async function request(path, options) {
     return failed(error.name === "AbortError" ? "The request was cancelled." : UNREACHABLE, 0);
   }
   try {
+    if (reply.ok) return { data: await read(reply), error: "", status: reply.status };
     const data = await reply.json();
-    if (reply.ok) return { data, error: "", status: reply.status };
     return failed(reply.status === 401 ? SESSION_OVER : lineOf(data, reply.status), reply.status);
   } catch {
     return failed(`The node's reply cannot be read (status ${reply.status}).`, reply.status);
