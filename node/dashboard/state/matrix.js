@@ -70,7 +70,7 @@ export function pathsOf(cells, size) {
  * @returns {number} px
  */
 export function cellSize(answers, room) {
-  return Math.max(9, Math.min(56, Math.floor(room / Math.max(1, answers))));
+  return Math.max(8, Math.min(56, Math.floor(room / Math.max(1, answers))));
 }
 
 /**
@@ -83,7 +83,7 @@ export function cellSize(answers, room) {
 export function cellWords(cell, row, column) {
   if (!cell) return `${row} and ${column} were not compared`;
   const abstained = cell.abstained ? `, ${cell.abstained} abstained` : "";
-  if (cell.share === null) return `${row} and ${column}: all ${cell.abstained} judges abstained`;
+  if (cell.share === null) return `${row} and ${column}: no judgement (${cell.abstained} abstained)`;
   const number = `${cell.count} ${cell.count === 1 ? "judgement" : "judgements"}${abstained}`;
   if (Math.abs(cell.share - 0.5) < 0.005) return `${row} and ${column} are even (${number})`;
   const [winner, loser, share] = cell.share > 0.5 ? [row, column, cell.share] : [column, row, 1 - cell.share];

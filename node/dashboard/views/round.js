@@ -1,6 +1,6 @@
 /** Shows one round: live while it is open, and replayable once it is over. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { store } from "strand/live.js";
 import { CertificateTools } from "strand/parts/round/certificate.js";
 import { html } from "strand/parts/html.js";
@@ -12,6 +12,9 @@ import { isOver } from "strand/state/derived.js";
 import { emptyRound } from "strand/state/round.js";
 import { oneLine } from "strand/state/text.js";
 
+/** Time in ms in which answers gather, as they are opened together, before their texts are fetched at once. */
+const GATHER_MS = 100;
+
 /** Most characters of a line about why there is no certificate. */
 const WHY_CHARS_MAX = 300;
 
@@ -19,44 +22,47 @@ export function RoundView({ id }) {
   const known = store.rounds.value.get(id);
   const round = known?.round ?? null;
   const over = round !== null && isOver(round);
-  const { replay, error, isAsked } = useReplay(id, over, Boolean(round?.incomplete || (round && !round.asked)));
+  const { replay, error, fetched } = useReplay(id, round, over);
   useTexts(id, round);
+  // A round that nobody stored, as it has no certificate, may still be one that this page has followed.
+  const followed = useMemo(() => replayOf(known), [known]);
+  const told = replay && isDone(replay.events) ? replay : over && fetched === "over" ? followed : null;
   const tools = html`<${CertificateTools} id=${id} />`;
   return html`
     <h1>Round <${Key} value=${id} /></h1>
-    ${shown({ id, known, round, over, replay, error, isAsked, tools })}
+    ${told && html`<${Replay} key=${id} replay=${told} tools=${tools} />`}
+    ${!told && round && html`<div class="round"><${Round} round=${round} live=${!over} tools=${tools} /></div>`}
+    ${!told && !round && !fetched && html`<p class="muted" role="status">The round is being fetched.</p>`}
+    ${!told && !round && fetched && html`<${Unknown} id=${id} reason=${replay?.note || error} />`}
   `;
 }
 
-function shown({ id, known, round, over, replay, error, isAsked, tools }) {
-  if (round && !over) return html`<div class="round"><${Round} round=${round} live=${true} tools=${tools} /></div>`;
-  if (replay?.events.length) return html`<${Replay} key=${id} replay=${replay} tools=${tools} />`;
-  if (!isAsked) return html`<p class="muted" role="status">The round is being fetched.</p>`;
-  // A round without a certificate may still be one that this page has followed.
-  if (known?.events.length) return html`<${Replay} key=${id} replay=${replayOf(known)} tools=${tools} />`;
-  return html`<${Unknown} id=${id} reason=${replay?.note || error} />`;
-}
-
-function replayOf({ events, round }) {
-  return { events, answers: Object.values(round.texts), note: "" };
+function replayOf(known) {
+  if (!known?.events.length) return null;
+  return { events: known.events, answers: Object.values(known.round.texts), note: "" };
 }
 
 /**
  * Fetch the round's course at the start, when events are missing, and when the round is over.
  *
- * Of an open round it is folded into the store, which the stream keeps up to date.
+ * Of an open round it is folded into the store, which the stream keeps up to date. `fetched` is empty before the first
+ * reply, then `open` or `over`, as the round was when the reply was asked for.
  */
-function useReplay(id, over, isPartial) {
-  const [state, setState] = useState({ replay: null, error: "", isAsked: false });
+function useReplay(id, round, over) {
+  const [state, setState] = useState({ replay: null, error: "", fetched: "" });
+  const isPartial = Boolean(round?.incomplete);
+  // Of another node's open round this node can tell no more than the stream does.
+  const isOthers = Boolean(round?.joined && !round.asked && !over);
   useEffect(() => {
+    if (isOthers) return undefined;
     const stop = new AbortController();
     getJson(`/api/rounds/${id}/replay`, { signal: stop.signal }).then(({ data, error }) => {
       if (stop.signal.aborted) return;
       if (data && !isDone(data.events)) store.fold(id, data);
-      setState({ replay: data, error, isAsked: true });
+      setState({ replay: data, error, fetched: over ? "over" : "open" });
     });
     return () => stop.abort();
-  }, [id, over, isPartial]);
+  }, [id, over, isPartial, isOthers]);
   return state;
 }
 
@@ -67,14 +73,20 @@ function isDone(events) {
 /** Fetch the answers' texts of an open round once they are opened. */
 function useTexts(id, round) {
   const opened = round?.answers.length ?? 0;
-  const isLacking = opened > Object.keys(round?.texts ?? {}).length;
+  // Of another node's open round the texts are not told.
+  const isLacking = Boolean(round?.asked) && opened > Object.keys(round.texts).length;
   useEffect(() => {
     if (!isLacking) return undefined;
     const stop = new AbortController();
-    getJson(`/api/rounds/${id}/answers`, { signal: stop.signal }).then(({ data }) => {
+    const fetchTexts = async () => {
+      const { data } = await getJson(`/api/rounds/${id}/answers`, { signal: stop.signal });
       if (data && !stop.signal.aborted) store.fold(id, data);
-    });
-    return () => stop.abort();
+    };
+    const timer = setTimeout(fetchTexts, GATHER_MS);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
   }, [id, opened, isLacking]);
 }
 

@@ -1,20 +1,23 @@
 /** The ladder: answers by strength, each with the range that its strength probably has, moving wave by wave. */
 
+import { useState } from "preact/hooks";
 import { html } from "strand/parts/html.js";
 import { Swatch } from "strand/parts/key.js";
 import { percent, shortKey } from "strand/state/format.js";
 import { ladderOf } from "strand/state/ladder.js";
 
-/** Rungs that fit at full height; more are drawn closer together. */
-const ROOMY_MAX = 24;
+/** Rungs that are shown at full height; of more, at first these many, closer together. */
+const ROOMY_MAX = 20;
 
+/** Heights of a rung, px. */
 const HEIGHT = 32;
-const DENSE_HEIGHT = 18;
+const DENSE_HEIGHT = 22;
 
 /**
  * @param {{round: import("../state/round.js").Round}} props
  */
 export function Ladder({ round }) {
+  const [isWhole, setWhole] = useState(false);
   const ladder = ladderOf(round);
   if (!ladder) return null;
   const { wave, rungs } = ladder;
@@ -37,10 +40,14 @@ export function Ladder({ round }) {
         class=${`ladder ${isDense ? "dense" : ""}`}
         role="img"
         aria-label=${`Ladder after wave ${wave + 1}: ${spoken.join(", ")}`}
-        style=${{ height: `${height * rungs.length}px` }}
+        style=${{ height: `${height * (isWhole ? rungs.length : Math.min(ROOMY_MAX, rungs.length))}px` }}
       >
         ${still.map((rung) => html`<${RungRow} key=${rung.number} rung=${rung} height=${height} />`)}
       </div>
+      ${isDense &&
+      html`<div><button type="button" aria-expanded=${isWhole} onClick=${() => setWhole(!isWhole)}>
+        ${isWhole ? `Show the first ${ROOMY_MAX}` : `Show all ${rungs.length} places`}
+      </button></div>`}
       <p class="muted">
         A dot is an answer's strength (log-odds; only differences count)${hasIntervals &&
         ", its line the range that holds nine tenths of what is probable"}. Faint dots are earlier waves.

@@ -16,6 +16,9 @@ const MARGIN = 44;
 const NUMBERED = 32;
 const NAMED = 16;
 
+/** Least size in px of a cell that has room for the number of abstentions, too. */
+const SPACIOUS = 44;
+
 /** Judgements of a pair that are listed. */
 const LISTED_MAX = 12;
 
@@ -46,7 +49,7 @@ export function Matrix({ round, order, onCompare }) {
         <${Grid} cells=${cells} order=${order} at=${at} onPoint=${setPointed} onChoose=${setChosen} />
         <${Detail} cell=${cell} at=${at} order=${order} onCompare=${onCompare} />
       </div>
-      <${Legend} />
+      <${Legend} isDense=${cellSize(order.length, ROOM) < NUMBERED} />
       <${MatrixTable} cells=${cells} order=${order} />
     </section>
   `;
@@ -136,9 +139,10 @@ function Cells({ cells, order, size }) {
 function Numbers({ cell: { row, column, share, count, abstained }, size }) {
   const [x, y] = [column * size + size / 2, row * size + size / 2];
   if (share === null) return html`<text class="count" x=${x} y=${y}>∅${abstained}</text>`;
+  const without = abstained ? (size < SPACIOUS ? "∅" : ` ∅${abstained}`) : "";
   return html`
     <text class="share" x=${x} y=${y - size / 8}>${Math.round(100 * share)}</text>
-    <text class="count" x=${x} y=${y + size / 4}>×${count}${abstained ? ` ∅${abstained}` : ""}</text>
+    <text class="count" x=${x} y=${y + size / 4}>×${count}${without}</text>
   `;
 }
 
@@ -150,16 +154,16 @@ function Frame({ at: { row, column }, size, side }) {
   `;
 }
 
-function Legend() {
+function Legend({ isDense }) {
   const shades = Array.from({ length: SHADES }, (_, shade) => shade);
   return html`
     <p class="row muted legend">
       <span>the row loses</span>
-      <svg class="matrix" width=${SHADES * 14} height="14" aria-hidden="true">
+      <svg class=${`matrix ${isDense ? "dense" : ""}`} width=${SHADES * 14} height="14" aria-hidden="true">
         ${shades.map((shade) => html`<rect class=${`shade-${shade}`} x=${shade * 14} width="14" height="14" />`)}
       </svg>
       <span>the row wins</span>
-      <span>· % preferred, × judgements, ∅ abstentions</span>
+      ${!isDense && html`<span>· % preferred, × judgements, ∅ abstentions</span>`}
     </p>
   `;
 }

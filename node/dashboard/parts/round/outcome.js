@@ -13,6 +13,9 @@ import { OUTCOME_REASONS, OUTCOMES } from "strand/state/words.js";
 /** Lines of the winner that are shown at first. */
 const LINES_SHOWN = 24;
 
+/** Keys that are shown without being asked for. */
+const KEYS_SHOWN = 12;
+
 /** Most characters of a fault's line. */
 const FAULT_CHARS_MAX = 300;
 
@@ -51,6 +54,11 @@ function Unfinished({ ended }) {
   `;
 }
 
+function Keys({ keys }) {
+  const list = html`<ul class="keys">${keys.map((key) => html`<li key=${key}><${Key} value=${key} /></li>`)}</ul>`;
+  return keys.length <= KEYS_SHOWN ? list : html`<details><summary>Who signed</summary>${list}</details>`;
+}
+
 function Facts({ round, tools }) {
   const { decided, certified, asked } = round;
   const winner = round.answers.find((each) => each.answer_id === decided.winner);
@@ -71,7 +79,7 @@ function Facts({ round, tools }) {
       html`<dt>Co-signed</dt>
         <dd>
           ${cosigning.received.length} of ${count(asked?.members.length ?? cosigning.expected.length, "member")}
-          <ul class="keys">${cosigning.received.map((key) => html`<li key=${key}><${Key} value=${key} /></li>`)}</ul>
+          <${Keys} keys=${cosigning.received} />
         </dd>`}
       ${certified && html`<dt>Certificate</dt><dd>${size(certified.bytes)} ${tools}</dd>`}
     </dl>

@@ -11,6 +11,7 @@ import { Matrix } from "strand/parts/round/matrix.js";
 import { Members } from "strand/parts/round/members.js";
 import { Outcome } from "strand/parts/round/outcome.js";
 import { Question } from "strand/parts/round/question.js";
+import { Work } from "strand/parts/round/work.js";
 import { isOver, rankedAnswers, stateWords } from "strand/state/derived.js";
 import { moment } from "strand/state/format.js";
 import { AUDIENCES, OUTCOMES, TASKS } from "strand/state/words.js";
@@ -21,8 +22,9 @@ import { AUDIENCES, OUTCOMES, TASKS } from "strand/state/words.js";
  */
 export function Round({ round, live = false, tools = null }) {
   const [chosen, setChosen] = useState(null);
-  const answers = useMemo(() => rankedAnswers(round), [round]);
-  const order = answers.filter(({ strength }) => strength !== null || !round.strengths.length).map((each) => each.number);
+  const { asked, phases, reports, settled, ballots, strengths, decided, texts } = round;
+  const answers = useMemo(() => rankedAnswers(round), [round.answers, strengths, settled, decided, texts]);
+  const order = useMemo(() => orderOf(answers, strengths), [answers]);
   const isKnown = chosen?.every((number) => answers.some((each) => each.number === number));
   const pair = isKnown ? chosen : answers.slice(0, 2).map((each) => each.number);
   const show = (numbers) => {
@@ -31,20 +33,38 @@ export function Round({ round, live = false, tools = null }) {
   };
   // One answer more: it takes the left place, and the best of the others stands beside it.
   const showOne = (number) => show([number, answers.find((each) => each.number !== number).number]);
-  const hasLadder = round.strengths.length > 0 || round.ballots.length > 0;
+  // An event changes little; whatever does not show it is not drawn anew, so that large rounds keep up.
+  const ladder = useMemo(() => html`<${Ladder} round=${round} />`, [strengths]);
+  const pairs = useMemo(() => html`<${Matrix} round=${round} order=${order} onCompare=${show} />`, [ballots, order]);
+  const cards = useMemo(
+    () => html`<${Answers} round=${round} answers=${answers} chosen=${isKnown ? pair : []} onCompare=${showOne} />`,
+    [answers, isKnown, pair.join()],
+  );
+  const compare = useMemo(() => html`<${Compare} answers=${answers} pair=${pair} onPair=${setChosen} />`, [answers, pair.join()]);
+  const members = useMemo(
+    () => html`<${Members} round=${round} />`,
+    [asked, phases, reports, ballots, round.answers],
+  );
   return html`
     <${Head} round=${round} />
-    <${Course} round=${round} live=${live} />
+    ${asked || phases.length ? html`<${Course} round=${round} live=${live} />` : html`<${Elsewhere} />`}
     <${Outcome} round=${round} tools=${tools} />
-    ${hasLadder &&
-    html`<div class="halves">
-      <${Ladder} round=${round} />
-      <${Matrix} round=${round} order=${order} onCompare=${show} />
-    </div>`}
-    ${answers.length > 0 && html`<${Answers} round=${round} answers=${answers} chosen=${isKnown ? pair : []} onCompare=${showOne} />`}
-    ${answers.length > 1 && html`<${Compare} answers=${answers} pair=${pair} onPair=${setChosen} />`}
-    ${round.asked && html`<${Members} round=${round} />`}
+    ${(strengths.length > 0 || ballots.length > 0) && html`<div class="halves">${ladder}${pairs}</div>`}
+    ${answers.length > 0 && cards}
+    ${answers.length > 1 && compare}
+    ${asked && members}
+    ${round.work.length > 0 && html`<${Work} work=${round.work} />`}
   `;
+}
+
+/** Numbers of the answers in the order of the ladder; those that were set aside have no place. */
+function orderOf(answers, strengths) {
+  return answers.filter(({ strength }) => strength !== null || !strengths.length).map((each) => each.number);
+}
+
+/** A member learns little of a round before its certificate. */
+function Elsewhere() {
+  return html`<p class="notice">Another node asks this. Its course is known here once its certificate is.</p>`;
 }
 
 function Head({ round }) {
