@@ -215,7 +215,7 @@ function MatrixTable({ cells, order }) {
   return html`
     <details onToggle=${(event) => setOpen(event.currentTarget.open)}>
       <summary>The pairs as a list</summary>
-      <ul class="pair-list">
+      <ul class="pair-list" tabindex="0" aria-label="Pairs">
         ${rows.map((cell) => html`<li>${cellWords(cell, `#${order[cell.row] + 1}`, `#${order[cell.column] + 1}`)}</li>`)}
       </ul>
     </details>
