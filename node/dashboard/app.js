@@ -30,7 +30,7 @@ const SCREENS = {
 /** Longest name in the bar, in characters. */
 const NAME_CHARS_MAX = 24;
 
-const FAULT = "This page has a fault and may show what is no longer so: load it again. The console has a line about it.";
+const FAULT = "This page has a fault and may show what is no longer so: load it again. Its console says more.";
 
 const route = signal(parseRoute(location.hash));
 const node = signal(null);
