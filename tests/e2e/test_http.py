@@ -214,7 +214,9 @@ def test_no_request_ends_the_process(swarm: RunningSwarm, name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/", 200),
+        ("GET", "/ui", 404),
+        ("GET", "/assets/..%2f..%2fnode.key", 404),
         ("GET", "/api/ask", 405),
         ("DELETE", "/api/status", 405),
         ("GET", "/api/wait?offers=many", 400),
