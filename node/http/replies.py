@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, OPERATIONS, Operation
+from node.http.places import READS_MAX
 from node.rounds.ask_errors import (
     AskError,
     NobodyNamedError,
@@ -24,7 +25,7 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -158,6 +159,11 @@ def refusal(
     return response
 
 
+def reads_busy() -> Refusal:
+    """Build the refusal of a request that would read the history or verify while as many do as may."""
+    return refusal(503, f"{READS_MAX} requests read the history already; try again later", retry_after_s=1)
+
+
 def refused_ask(error: AskError) -> Refusal:
     """Build the reply to a round that did not begin: 503 if it may begin later, 422 for a secret, else 400."""
     match error:
@@ -253,6 +259,14 @@ def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, An
 def read_query_id(request: Request) -> Digest:
     """Return the query id that the path names. Raises ParameterError."""
     return parse_query_id(request.path_params["query_id"])
+
+
+def read_key(request: Request) -> Key:
+    """Return the public key that the path names. Raises ParameterError."""
+    text = request.path_params["key"]
+    if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
+        raise ParameterError("a key is 64 hexadecimal digits")
+    return Key(bytes.fromhex(text))
 
 
 def parse_query_id(text: str) -> Digest:

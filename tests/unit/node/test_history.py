@@ -10,20 +10,23 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 import trio.testing
 
+from consensus.certificates.steps import StepState
 from node.api.common import CursorError
 from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail
 from node.clock import Clock
 from node.facade.history import HistoryFacade
-from node.rounds.history import RoundHistory
-from node.rounds.hub import RoundEvents
+from node.rounds.history import KINDS, RoundHistory
+from node.rounds.hub import REQUESTER, RoundEvents
 from node.storage import CertificateSummary, RoundFilter, Store, TableLimit
 from protocol.types import Key, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.observed import ObservedSwarm
 from tests.support.stores import opened, query
+from tests.unit.node.test_observer import heard
 
 OWN = Key(b"a" * 32)
 OTHER = "bb" * 32
@@ -42,9 +45,15 @@ class At:
         """Publish an event of a round, and wait until the history has taken it."""
         stamped = msgspec.structs.replace(event, query_id=query(number).hex())
         self.hub.publish(query(number), "requester", type(event), lambda _: stamped)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the history has taken all that was published."""
         await trio.testing.wait_all_tasks_blocked()
-        # A task whose store call runs in a thread counts as blocked, too.
-        while self.store._lane.borrowed_tokens:
+        # A task that waits for a thread counts as blocked, too.
+        threads = trio.to_thread.current_default_thread_limiter()
+        while self.store._lane.borrowed_tokens or threads.borrowed_tokens:
+            await trio.to_thread.run_sync(int)
             async with self.store._lane:
                 pass
             await trio.testing.wait_all_tasks_blocked()
@@ -229,7 +238,7 @@ async def test_what_another_strand_wrote_is_left_aside(tmp_path: Path) -> None:
 
 async def test_lists_go_on_from_their_cursors_alone(tmp_path: Path) -> None:
     async with writing(tmp_path) as at:
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         for number in (1, 2, 3):
             await at.tell(number, asked())
             summary = CertificateSummary(query(number), Outcome.DECIDED, b"w" * 32, number)
@@ -258,7 +267,7 @@ async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> N
         swarm.run()
         await trio.testing.wait_all_tasks_blocked()
         verified = swarm.verified()
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         before = await facade.round(id)
         assert before is not None and before.certificate is None and before.certificate_url is None
         assert swarm.certificate is not None
@@ -287,6 +296,50 @@ async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> N
     assert {seat.member for seat in certificate.seats} == set(detail.members)
 
 
+async def test_the_events_of_a_round_stay_with_their_times(tmp_path: Path) -> None:
+    """While it is open, when it is over, and after a restart; without what the history does not hear."""
+    swarm = ObservedSwarm("abc")
+    async with writing(tmp_path, swarm.hub) as at:
+        with swarm.hub.subscribe(kinds=KINDS, roles=REQUESTER) as live:
+            id = swarm.begin()
+            told = heard(live)
+            await at.settle()
+            assert await at.history.events(id) == tuple(told)
+            swarm.run()
+            told += heard(live)
+        await at.settle()
+        assert await at.history.events(id) == tuple(told)
+        assert await at.history.events(query(9)) is None
+    async with writing(tmp_path) as at:
+        assert await at.history.events(id) == tuple(told)
+    assert isinstance(told[-1], Ended) and told[-1].at_ms > 0
+
+
+async def test_the_events_of_the_last_rounds_stay(tmp_path: Path) -> None:
+    async with writing(tmp_path, round_events=TableLimit(rows_max=2, bytes_max=1 << 20)) as at:
+        for number in range(1, 5):
+            await at.tell(number, asked(str(number), number))
+            await at.tell(number, ended())
+        assert len(await at.texts()) == 4, "the rounds themselves stay longer"
+        found = [await at.history.events(query(number)) for number in range(1, 5)]
+    assert [each is None for each in found] == [True, True, False, False]
+
+
+async def test_a_verification_shows_its_steps(tmp_path: Path) -> None:
+    swarm = ObservedSwarm("abc")
+    swarm.begin()
+    swarm.run()
+    assert swarm.certificate is not None
+    async with writing(tmp_path) as at:
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
+        valid = await facade.verify(swarm.certificate)
+        broken = await facade.verify(swarm.certificate[:-1])
+    assert {each.state for each in valid.steps} == {StepState.PASSED}
+    assert "3 commitments listed" in valid.steps[4].text
+    assert (broken.steps[0].rule, broken.steps[0].state) == (broken.rule, StepState.FAILED)
+    assert {each.state for each in broken.steps[1:]} == {StepState.NOT_REACHED}
+
+
 async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_path: Path) -> None:
     swarm = ObservedSwarm("abc")
     id = swarm.begin()
@@ -294,7 +347,7 @@ async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_p
     async with writing(tmp_path) as at:
         assert swarm.certificate is not None
         await at.store.put_certificate(CertificateSummary(id, Outcome.DECIDED, b"w" * 32, 7), swarm.certificate)
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         detail = await facade.round(id)
         assert await facade.round(query(9)) is None
     assert detail is not None and detail.certificate is not None and not detail.ours

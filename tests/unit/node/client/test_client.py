@@ -43,9 +43,11 @@ from protocol.types import Outcome, OutcomeReason
 from tests.support.shown import (
     ENGINE,
     KEY,
+    NODE,
     PEERS,
     QUERY,
     QUEUE,
+    REPLAY,
     REPUTATION,
     ROUND,
     SERVING,
@@ -91,9 +93,12 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.try_engine() == TRIAL
         assert await client.serving() == await client.pause(5) == await client.resume() == SERVING
         assert await client.reputation() == REPUTATION
+        assert await client.node_reputation(KEY) == NODE
         assert await client.round(QUERY.hex()) == ROUND
         assert await client.queue() == QUEUE
         assert (await client.verify(b"certificate")).detail == "11 bytes"
+        assert (await client.answers(QUERY.hex())).answers == REPLAY.answers
+        assert await client.replay(QUERY.hex()) == await client.replay_certificate(b"certificate") == REPLAY
         assert (await client.challenge()).query_id == QUERY.hex()
         # Not ready is an answer, not an error.
         assert await client.ready() == Readiness(ready=False, engine=False, peers=True)

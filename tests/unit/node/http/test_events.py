@@ -11,6 +11,7 @@ from consensus.certificates.tally import RankedAnswer, Ranking
 from consensus.rounds import effects as fx
 from consensus.rounds.admission import Refusal
 from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.events import BaseEvent, Certified, RoundEvent, encode_plain
 from node.rounds import telling
 from protocol.errors import Fault, FaultReason
@@ -72,7 +73,7 @@ def test_progress_says_who_will_not_come_and_why() -> None:
 
 def test_the_beginning_names_the_roster() -> None:
     query = Swarm("ab").query()
-    event = telling.asked(query, Question.single("Which?"), False)
+    event = telling.asked(query, Question.single("Which?").turns, Audience.PUBLIC, gold=False)
     members = [seat.member.hex() for seat in query.roster]
     assert line(event) == {
         "event": "asked",
