@@ -23,6 +23,7 @@ from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
 from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
+from node.facade.node_rounds import NodeRounds
 from node.facade.peers import PeersFacade
 from node.facade.replays import ReplaysFacade
 from node.facade.reputation import ReputationFacade
@@ -108,11 +109,13 @@ class Node:
             peers=peers,
             rounds=RoundsFacade(self.rounds),
             history=HistoryFacade(self.history, self.store, verifying),
-            replays=ReplaysFacade(own, self.participant.record, self.store, verifying),
+            replays=ReplaysFacade(own, self.participant.record, self.history, self.store, verifying),
             events=self.driver.events,
             engine=engine,
             serving=serving,
-            reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
+            reputation=ReputationFacade(
+                self.reputation, self.challenger, NodeRounds(self.store, verifying), self.config.node.specialty
+            ),
             metrics=MetricsFacade(
                 self.worker,
                 peers,

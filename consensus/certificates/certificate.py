@@ -123,10 +123,10 @@ def _check(check: CertificateCheck, raw: bytes, trusted: Collection[Key] | None)
     if isinstance(pool, Fault):
         return pool
     check.pool = pool
-    for record in _replay(certificate.params, opened, pool):
-        if isinstance(record, Fault):
-            return record
-        check.record = record
+    for step in _replay(certificate.params, opened, pool):
+        if isinstance(step, Fault):
+            return step
+        check.record = step
     record = check.record
     assert record is not None, "a chain begins with its query"
     if record.phase is not Phase.COSIGNING:

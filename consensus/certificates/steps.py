@@ -91,6 +91,7 @@ _CLOSINGS: dict[Kind, Claim] = {
     Kind.CLOSE_SLATE: ("R4, R5, R7", "each opened answer is the one that its author committed to"),
     Kind.CLOSE_REPORTS: ("R17, R18", "each report is about exactly the answers that were assigned to its tester"),
     Kind.CLOSE_WAVE: ("R6", "each ballot compares exactly the pairs that were assigned to its judge"),
+    Kind.CANCEL: ("R16", "the requester cancelled the round before its tally"),
     Kind.CLOSE_TALLY: ("R6, R8, R9", "the tally states the ranking and the outcome that a recount finds"),
 }
 """Claims of the closings that a certificate's chain may have, by kind."""
@@ -170,6 +171,8 @@ def _closing(record: RoundRecord, kind: Kind) -> str:
     before = record.before
     assert before is not None, "a record with a closing extends another"
     match kind:
+        case Kind.CANCEL:
+            return _CLOSINGS[kind][1]
         case Kind.CLOSE_COMMITS:
             told = f"{_count(len(record.commitments), 'commitment')} listed, all of answering seats of the roster"
         case Kind.CLOSE_SLATE:

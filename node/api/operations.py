@@ -19,7 +19,7 @@ from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseReq
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.queue import QueueReport
 from node.api.replays import Replay, RoundAnswers
-from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import FORMAT, Challenged, Exported, NodeDetail, ReputationReport, TakenOver
 from node.api.rounds import CURSOR_CHARS_MAX, PAGE_MAX, SEARCH_CHARS_MAX, Cancelled, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -52,6 +52,7 @@ WAIT_MS_MAX: Final = 300_000
 
 PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+    "key": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
     "model": {"type": "string", "pattern": "^strand-[^/]+$"},
 }
 """JSON schemas of the parts of paths that have names, by name."""
@@ -213,7 +214,7 @@ ROUND_ANSWERS: Final = Operation(
 ROUND_REPLAY: Final = Operation(
     "GET",
     "/api/rounds/{query_id}/replay",
-    "Show the course of a round, event by event, rebuilt from its certificate.",
+    "Show the course of a round, event by event: as it was noted, with times, or else from its certificate.",
     Replay,
     others={404: ("The node knows no course of such a round.", Error)},
 )
@@ -281,6 +282,13 @@ REPUTATION: Final = Operation(
 )
 REPUTATION_EXPORT: Final = Operation(
     "GET", "/api/reputation/export", "Export the node's standings of others.", Exported
+)
+NODE_REPUTATION: Final = Operation(
+    "GET",
+    "/api/reputation/{key}",
+    "Show what the node knows of one other node, and what that did in its latest rounds.",
+    NodeDetail,
+    others={404: ("The node knows no such node.", Error)},
 )
 REPUTATION_IMPORT: Final = Operation(
     "POST",
@@ -420,6 +428,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     METRICS,
     REPUTATION,
     REPUTATION_EXPORT,
+    NODE_REPUTATION,
     REPUTATION_IMPORT,
     CHALLENGE,
     SERVING,

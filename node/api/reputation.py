@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex
-from protocol.types import Outcome, TaskType
+from protocol.types import DeclinedPhase, DeclineReason, Outcome, TaskType
 
 FORMAT: Final = "strand-reputation/2"
 """Name and version of an exported reputation. Version 1, which is imported too, knows no reports."""
@@ -202,6 +202,58 @@ class NodeReputation(msgspec.Struct, frozen=True):
     """Weights by task."""
     challenges: ChallengeRecord | None
     """Record of its challenges; null if it was not challenged."""
+
+
+class NodeRound(msgspec.Struct, frozen=True):
+    """What a node did in one round, as the round's certificate shows."""
+
+    query_id: DigestHex
+    """The round's id."""
+    asked_ms: Count
+    """Time of the query, ms since the Unix epoch."""
+    task: TaskType
+    """Kind of task."""
+    ours: bool
+    """Whether this node asked the round, and still knows it; else it was a member."""
+    outcome: Outcome
+    """Outcome of the round."""
+    answered: bool
+    """Whether the node's answer is on the slate."""
+    place: Count | None
+    """Place of its answer in the ranking, from 1; null: it gave none, it was set aside, or the node was removed."""
+    places: Count
+    """Answers in the ranking."""
+    in_winning_group: bool | None
+    """Whether its answer equals the winner or behaves like it; null without a place."""
+    right: bool | None
+    """Whether its answer is right; null where this node does not know, or no longer."""
+    unopened: bool
+    """Whether it committed to an answer and did not open it."""
+    comparisons: Count
+    """Comparisons that it judged, without abstentions."""
+    silent_judge: bool
+    """Whether it had pairs to judge and neither declined nor has a ballot that counts."""
+    reports: Count
+    """Its reports that count."""
+    declined: dict[DeclinedPhase, DeclineReason]
+    """Phases to which it declined to contribute, with the reason, the last of several waves."""
+    removed: bool
+    """Whether it was removed: it signed two different messages for one slot."""
+
+
+class NodeDetail(msgspec.Struct, frozen=True):
+    """What this node knows of one other node."""
+
+    key: KeyHex
+    """Public key of the node."""
+    specialty: str
+    """The specialty to which the statistics apply."""
+    reputation: NodeReputation | None
+    """Its statistics; null: this node neither met nor challenged it."""
+    rounds: tuple[NodeRound, ...]
+    """The last rounds in which it had a seat, those stored last first, at most 32."""
+    complete: bool
+    """Whether these are all that this node's certificates show; false: older ones were not looked at."""
 
 
 class ReputationReport(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ _UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, 
 _CONTENTS: Final = {
     "certificates": "certificates",
     "rounds": "rounds asked here",
+    "round_events": "events of the last rounds asked",
     "journal": "messages signed",
     "learned": "what was learned of others",
     "served": "hours of work for others",

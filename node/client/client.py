@@ -17,7 +17,7 @@ from node.api.events import RoundEvent, StreamedEvent
 from node.api.operations import BYTES, Operation
 from node.api.queue import QueueReport
 from node.api.replays import Replay, RoundAnswers
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import Challenged, Exported, NodeDetail, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -214,6 +214,11 @@ class Client:
     async def reputation(self) -> ReputationReport:
         """Return the node's statistics of others, and the weights that its rosters would give them."""
         return await self._call(ops.REPUTATION)
+
+    async def node_reputation(self, key: str) -> NodeDetail:
+        """Return what the node knows of one other node, and what that did in its latest rounds."""
+        path = ops.NODE_REPUTATION.path.format(key=key)
+        return await self._call(ops.NODE_REPUTATION, timeout_s=VERIFY_S, path=path)
 
     async def export_reputation(self) -> Exported:
         """Export the node's statistics of others for another node."""

@@ -13,6 +13,7 @@ import { oneLine } from "strand/state/text.js";
 import { AskView } from "strand/views/ask.js";
 import { MachineView } from "strand/views/machine.js";
 import { NetworkView } from "strand/views/network.js";
+import { NodeView } from "strand/views/node.js";
 import { RoundView } from "strand/views/round.js";
 import { RoundsView } from "strand/views/rounds.js";
 import { VerifyView } from "strand/views/verify.js";
@@ -23,6 +24,7 @@ const SCREENS = {
   rounds: RoundsView,
   round: RoundView,
   network: NetworkView,
+  node: NodeView,
   machine: MachineView,
   verify: VerifyView,
 };

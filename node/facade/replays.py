@@ -8,8 +8,10 @@ import trio
 from consensus.certificates.certificate import verify_certificate
 from consensus.certificates.record import RoundRecord
 from consensus.certificates.versions import read_any_version, version_of
+from node.api.events import RoundEvent
 from node.api.replays import Replay, ReplaySource, RoundAnswers
-from node.rounds.replaying import replayed, texts_of
+from node.rounds.history import RoundHistory
+from node.rounds.replaying import replayed, texts_of, with_counted
 from node.storage import Store
 from protocol.errors import Fault
 from protocol.types import Digest, Key
@@ -24,10 +26,13 @@ Records = Callable[[Digest], RoundRecord | None]
 class ReplaysFacade:
     """Replays of rounds."""
 
-    def __init__(self, own: Key, records: Records, store: Store, verifying: trio.CapacityLimiter) -> None:
+    def __init__(
+        self, own: Key, records: Records, history: RoundHistory, store: Store, verifying: trio.CapacityLimiter
+    ) -> None:
         """Build it. `own`: the node's key; `verifying`: limits the certificates that are verified at once."""
         self._own = own
         self._records = records
+        self._history = history
         self._store = store
         self._verifying = verifying
 
@@ -36,19 +41,28 @@ class ReplaysFacade:
 
         Raises StoreBlockedError.
         """
-        record = self._records(query_id)
-        if record is not None and record.query.author == self._own:
+        if (record := self._own_record(query_id)) is not None:
             return RoundAnswers(texts_of(record))
         replay = await self._of_certificate(query_id)
         return None if replay is None or not replay.events else RoundAnswers(replay.answers)
 
     async def replay(self, query_id: Digest) -> Replay | None:
         """Return the course of a round; None: the node knows no such round. Raises StoreBlockedError."""
-        return await self._of_certificate(query_id)
+        noted = await self._history.events(query_id)
+        if noted is None:
+            return await self._of_certificate(query_id)
+        record = self._own_record(query_id)
+        raw = await self._store.certificate(query_id) if record is None else None
+        return await trio.to_thread.run_sync(_merge, query_id, noted, record, raw, limiter=self._verifying)
 
     async def replay_of(self, raw: bytes) -> Replay | Fault:
         """Return the course of a round from its certificate's bytes alone, or why they are no valid certificate."""
         return await trio.to_thread.run_sync(_read, raw, limiter=self._verifying)
+
+    def _own_record(self, query_id: Digest) -> RoundRecord | None:
+        """Return the record of a round of ours that is open, or was lately."""
+        record = self._records(query_id)
+        return record if record is not None and record.query.author == self._own else None
 
     async def _of_certificate(self, query_id: Digest) -> Replay | None:
         raw = await self._store.certificate(query_id)
@@ -56,6 +70,17 @@ class ReplaysFacade:
             return None
         found = await self.replay_of(raw)
         return None if isinstance(found, Fault) else found
+
+
+def _merge(query_id: Digest, noted: tuple[RoundEvent, ...], record: RoundRecord | None, raw: bytes | None) -> Replay:
+    """Return the course of a round by its noted events and its record, in memory or else of its certificate."""
+    if record is None and raw is not None:
+        verified = verify_certificate(raw)
+        # One of a former version has no record here: what was noted remains.
+        record = None if isinstance(verified, Fault) else verified.record
+    if record is None:
+        return Replay(ReplaySource.EVENTS, query_id.hex(), noted, ())
+    return Replay(ReplaySource.EVENTS, query_id.hex(), with_counted(noted, record), texts_of(record))
 
 
 def _read(raw: bytes) -> Replay | Fault:

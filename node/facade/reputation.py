@@ -7,6 +7,7 @@ from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import RENEWAL_ROUNDS, QueryPriors
 from consensus.learning.reputation import PRIOR, NodeStats, Score, scale_of
 from node.api import reputation as api
+from node.facade.node_rounds import NodeRounds
 from node.rounds.challenges import Challenged
 from node.rounds.reputation import Reputation
 from protocol.types import ONE, Key, TaskType
@@ -23,9 +24,10 @@ class Challenges(Protocol):
 class ReputationFacade:
     """One node's statistics of others in its specialty."""
 
-    def __init__(self, reputation: Reputation, challenges: Challenges, specialty: str) -> None:
+    def __init__(self, reputation: Reputation, challenges: Challenges, rounds: NodeRounds, specialty: str) -> None:
         self._reputation = reputation
         self._challenges = challenges
+        self._rounds = rounds
         self.specialty = specialty
         """The specialty to which they apply."""
 
@@ -34,8 +36,8 @@ class ReputationFacade:
         experience = self._reputation.experience
         fresh = self._reputation.newcomers.standings.keys() - experience.standings.keys()
         met = {**experience.standings, **dict.fromkeys(fresh, NodeStats())}
-        scale = scale_of(each for each in experience.standings.values() if each.has_gold)
-        nodes = [self._row(key, stats, scale.typical) for key, stats in met.items()]
+        typical = self._typical()
+        nodes = [self._row(key, stats, typical) for key, stats in met.items()]
         nodes.sort(key=lambda row: (-row.gold_rounds, -row.rounds, row.key))
         return api.ReputationReport(
             specialty=self.specialty,
@@ -45,6 +47,18 @@ class ReputationFacade:
             in_force={task: _priors(query_priors) for task, query_priors in experience.priors.items()},
             nodes=tuple(nodes),
         )
+
+    async def detail(self, key: Key) -> api.NodeDetail | None:
+        """Return what is known of one node, and its latest rounds; None: nothing is. Raises StoreBlockedError."""
+        experience = self._reputation.experience
+        rounds, complete = await self._rounds.of(key, experience.gold)
+        stats = experience.standings.get(key)
+        if stats is None and key in self._reputation.newcomers.standings:
+            stats = NodeStats()
+        if stats is None and not rounds:
+            return None
+        row = None if stats is None else self._row(key, stats, self._typical())
+        return api.NodeDetail(key.hex(), self.specialty, row, rounds, complete)
 
     def export(self) -> api.Exported:
         """Export all statistics for other nodes."""
@@ -63,6 +77,10 @@ class ReputationFacade:
         """Ask one gold question and learn from the round. Raises AskError."""
         done = await self._challenges.challenge()
         return api.Challenged(done.query_id.hex(), done.outcome, done.correct)
+
+    def _typical(self) -> float:
+        """Return the typical accuracy of nodes with gold."""
+        return scale_of(each for each in self._reputation.experience.standings.values() if each.has_gold).typical
 
     def _row(self, key: Key, stats: NodeStats, typical: float) -> api.NodeReputation:
         answers, total = stats.answers, math.fsum(stats.judged)

@@ -35,8 +35,10 @@ from node.http.replies import (
     RefusedError,
     json_reply,
     read_body,
+    read_key,
     read_parameters,
     read_query_id,
+    reads_busy,
     refusal,
     refused_ask,
 )
@@ -149,6 +151,7 @@ class _NodeHandlers:
             ops.METRICS: self.metrics,
             ops.REPUTATION: self.reputation,
             ops.REPUTATION_EXPORT: self.export,
+            ops.NODE_REPUTATION: self.node_reputation,
             ops.REPUTATION_IMPORT: self.take_over,
             ops.CHALLENGE: self.challenge,
             ops.SERVING: self.serving,
@@ -207,6 +210,14 @@ class _NodeHandlers:
 
     async def reputation(self, _: Request) -> Response:
         return json_reply(self._shown.reputation.report())
+
+    async def node_reputation(self, request: Request) -> Response:
+        key = read_key(request)
+        with self._places.reads.take() as place:
+            if not place:
+                return reads_busy()
+            found = await self._shown.reputation.detail(key)
+        return refusal(404, "this node knows no such node") if found is None else json_reply(found)
 
     async def export(self, _: Request) -> Response:
         return json_reply(self._shown.reputation.export())

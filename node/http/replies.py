@@ -25,7 +25,7 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -259,6 +259,14 @@ def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, An
 def read_query_id(request: Request) -> Digest:
     """Return the query id that the path names. Raises ParameterError."""
     return parse_query_id(request.path_params["query_id"])
+
+
+def read_key(request: Request) -> Key:
+    """Return the public key that the path names. Raises ParameterError."""
+    text = request.path_params["key"]
+    if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
+        raise ParameterError("a key is 64 hexadecimal digits")
+    return Key(bytes.fromhex(text))
 
 
 def parse_query_id(text: str) -> Digest:

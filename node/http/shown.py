@@ -15,7 +15,7 @@ from node.api.config import ConfigReport
 from node.api.engine import EngineReport, TrialReport
 from node.api.queue import QueueReport
 from node.api.replays import Replay, RoundAnswers
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import Challenged, Exported, NodeDetail, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
@@ -23,7 +23,7 @@ from node.rounds.hub import Resumed
 from node.rounds.service import RoundHandle
 from node.storage import RoundFilter
 from protocol.errors import Fault
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 
 class ShownStatus(Protocol):
@@ -173,6 +173,10 @@ class ShownReputation(Protocol):
 
     def report(self) -> ReputationReport:
         """Report all nodes met, and the priors in force."""
+        ...
+
+    async def detail(self, key: Key) -> NodeDetail | None:
+        """Return what is known of one node, and its latest rounds; None: nothing is. Raises StoreBlockedError."""
         ...
 
     def export(self) -> Exported:

@@ -12,11 +12,12 @@ import msgspec
 import trio
 
 from node.api.conversation import Audience
-from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, TextSent
+from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, RoundEvent, TextSent
 from node.api.following import RoundLog
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail, RoundSummary
 from node.clock import Clock
 from node.rounds.hub import REQUESTER, RoundEvents
+from node.rounds.noting import EventNotes, pack, unpack
 from node.storage import AskedRound, RoundCursor, RoundFilter, Store, StoreBlockedError
 from protocol.types import Digest, Key
 
@@ -26,7 +27,8 @@ OPEN_MAX: Final = 1_024
 UNENDED_MAX: Final = 256
 """Rows of interrupted rounds that are read at once after a start."""
 
-_KINDS: Final = (Asked, TextSent, Progress, Decided, Certified, Ended)
+KINDS: Final = (Asked, TextSent, Progress, Decided, Certified, Ended)
+"""Kinds of events that the history hears."""
 
 _WORKING: Final = frozenset({"answering", "opening", "testing", "judging"})
 """Phases to which only members with the text contribute."""
@@ -41,6 +43,7 @@ class _Open:
     asked: Asked
     readers: set[str]
     log: RoundLog = field(default_factory=RoundLog)
+    notes: EventNotes = field(default_factory=EventNotes)
 
 
 class RoundHistory:
@@ -53,10 +56,12 @@ class RoundHistory:
         self._clock = clock
         self._open: dict[str, _Open] = {}
         """Open rounds by id, oldest first; at most OPEN_MAX."""
+        self._ended: tuple[str, EventNotes] = ("", EventNotes())
+        """Id and events of the round whose events are being stored, or were last."""
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Write until cancelled; report the start as soon as no round can be missed. Raises StoreError."""
-        with self._hub.subscribe(kinds=_KINDS, roles=REQUESTER) as events:
+        with self._hub.subscribe(kinds=KINDS, roles=REQUESTER) as events:
             with suppress(StoreBlockedError):
                 await self._end_interrupted()
             task_status.started()
@@ -83,11 +88,25 @@ class RoundHistory:
         row = await self._store.asked(query_id)
         return None if row is None else _read(row.body, RoundDetail)
 
+    async def events(self, query_id: Digest) -> tuple[RoundEvent, ...] | None:
+        """Return the noted events of a round, of an open one those up to now; None: there are none.
+
+        Raises StoreBlockedError.
+        """
+        name = query_id.hex()
+        if (known := self._open.get(name)) is not None:
+            return tuple(known.notes)
+        if name == self._ended[0]:
+            return tuple(self._ended[1])
+        packed = await self._store.events(query_id)
+        return None if packed is None else await trio.to_thread.run_sync(unpack, packed)
+
     async def _note(self, event: BaseEvent) -> None:
         if isinstance(event, Asked):
             if len(self._open) >= OPEN_MAX:
                 del self._open[next(iter(self._open))]
             known = _Open(event, {self._own} & set(event.members))
+            known.notes.note(event)
             self._open[event.query_id] = known
             await self._store.put_asked(_row(_detail(known, None)))
         elif event.query_id in self._open:
@@ -98,6 +117,7 @@ class RoundHistory:
     async def _follow(self, known: _Open, event: BaseEvent) -> None:
         """Add an event of an open round."""
         known.log.note(event)
+        known.notes.note(event)
         match event:
             case TextSent():
                 known.readers.add(event.member)
@@ -107,7 +127,16 @@ class RoundHistory:
                 detail = _detail(known, self._clock.now_ms())
                 await self._store.put_asked(_row(detail))
                 # Only now: until then a reader finds the round here.
+                self._ended = (event.query_id, known.notes)
                 self._open.pop(event.query_id, None)
+                await self._store_events(known)
+
+    async def _store_events(self, known: _Open) -> None:
+        # In a thread: where 64 members took part it takes some milliseconds, for which no round should wait.
+        packed = await trio.to_thread.run_sync(pack, tuple(known.notes))
+        if packed is not None:
+            query_id = Digest(bytes.fromhex(known.asked.query_id))
+            await self._store.put_events(query_id, known.asked.asked_ms, packed)
 
     async def _note_late_reader(self, event: TextSent) -> None:
         """Add a member that fetched the text after the round's end."""

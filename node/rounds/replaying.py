@@ -1,6 +1,8 @@
 """The course of a round, rebuilt from the chain of its records."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -8,7 +10,7 @@ from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.record import Phase, RoundRecord, bodies
 from consensus.rounds import effects as fx
 from node.api.conversation import Audience, Turn
-from node.api.events import Asked, BaseEvent, Certified, Progress, RoundEvent
+from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, RoundEvent
 from node.api.replays import AnswerText
 from node.rounds import telling
 from protocol.messages import Decline
@@ -25,6 +27,48 @@ def replayed(verified: VerifiedCertificate, size_bytes: int) -> tuple[RoundEvent
     course = enumerate(_course(verified, size_bytes), 1)
     # Each is one of the union, because only `Unbuilt` events have a wider type.
     return tuple(msgspec.structs.replace(each, query_id=query_id, seq=seq) for seq, each in course)  # type: ignore[misc]
+
+
+def with_counted(noted: Sequence[RoundEvent], record: RoundRecord) -> tuple[RoundEvent, ...]:
+    """Return noted events, and before each that follows a closing what the closing counted, up to the last noted one.
+
+    What was counted has the time and the number of the event that follows it.
+    """
+    steps = deque(telling.steps_since(record, None)[1:])
+    course: list[BaseEvent] = []
+    for event in noted:
+        while steps and _place(event) >= _place_after(steps[0]):
+            counted = [build() for _, build in telling.counted(steps.popleft())]
+            stamp = {"query_id": event.query_id, "at_ms": event.at_ms, "seq": event.seq}
+            course += [msgspec.structs.replace(each, **stamp) for each in counted]
+        course.append(event)
+    return tuple(course)  # type: ignore[arg-type]  # as above
+
+
+_ORDER: Final = {Phase.ANSWERING: 0, Phase.OPENING: 1, Phase.TESTING: 2, Phase.JUDGING: 3}
+"""Places of the phases in a round's course; all others come after its decision."""
+
+_DECIDED, _OVER = 4, 5
+
+
+def _place(event: RoundEvent) -> tuple[int, int]:
+    """Return the place of an event in a round's course: its phase, and the wave or stage."""
+    match event:
+        case Progress():
+            phase = _ORDER.get(Phase(event.phase), _DECIDED)
+            return phase, 0 if phase == _DECIDED else event.wave
+        case Decided():
+            return _DECIDED, 0
+        case Certified() | Ended():
+            return _OVER, 0
+        case _:
+            return -1, 0
+
+
+def _place_after(step: RoundRecord) -> tuple[int, int]:
+    """Return the place of the first event that follows the record's last closing."""
+    phase = _ORDER.get(step.phase, _DECIDED)
+    return phase, step.repetition
 
 
 def texts_of(record: RoundRecord) -> tuple[AnswerText, ...]:

@@ -49,6 +49,22 @@ def asked(connection: sqlite3.Connection, query_id: Digest) -> AskedRound | None
     return None if row is None else _asked(row)
 
 
+def put_events(connection: sqlite3.Connection, query_id: Digest, asked_ms: int, body: bytes, limit: TableLimit) -> None:
+    """Store a round's packed events in place of earlier ones."""
+    # Not INSERT OR REPLACE: see put_asked.
+    connection.execute("DELETE FROM round_events WHERE query_id = ?", (query_id,))
+    connection.execute(
+        "INSERT INTO round_events (query_id, asked_ms, body) VALUES (?, ?, ?)", (query_id, asked_ms, body)
+    )
+    prune(connection, "round_events", limit)
+
+
+def events(connection: sqlite3.Connection, query_id: Digest) -> bytes | None:
+    """Return a round's packed events, or None."""
+    row = connection.execute("SELECT body FROM round_events WHERE query_id = ?", (query_id,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def unended(connection: sqlite3.Connection, rows_max: int) -> list[AskedRound]:
     """Return rounds without an ending, newest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM rounds WHERE ending = '' ORDER BY age DESC LIMIT ?", (rows_max,))

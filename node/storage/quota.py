@@ -14,7 +14,7 @@ JOURNAL_KEPT_MS: Final = PHASES_MAX * DURATION_MS_MAX + 2 * LINGER_MS
 that any network's round may take, and a margin for skewed clocks. A message that is missing while its round is open
 could be signed anew, differently (R3, R12)."""
 
-HISTORY: Final = {"certificates": "created_ms", "rounds": "asked_ms"}
+HISTORY: Final = {"certificates": "created_ms", "rounds": "asked_ms", "round_events": "asked_ms"}
 """Tables that are history, with the column of a row's time. Losing a row loses what a user could look up."""
 
 _SHARE: Final = 256

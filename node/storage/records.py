@@ -174,4 +174,7 @@ LIMITS: Final[Mapping[str, TableLimit]] = {
     # Months of a busy user at some 4 KiB each. The texts' bound keeps a search, which reads all of them, within a
     # second.
     "rounds": TableLimit(rows_max=20_000, bytes_max=1 << 28),
+    # The last rounds that a user may want to see again with their times, at 256 KiB each (PACKED_BYTES_MAX); older ones
+    # are rebuilt from their certificates.
+    "round_events": TableLimit(rows_max=200, bytes_max=200 * 256 * 1024),
 }

@@ -99,7 +99,14 @@ CREATE INDEX rounds_by_time ON rounds (asked_ms, query_id);
 {_counted("rounds", "(length(CAST({row}.text AS BLOB)) + length({row}.summary) + length({row}.body))")}
 """
 
-STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT, _SERVED, _PEERS, _ROUNDS)
+# The events of rounds that this node asked, packed (node/rounds/noting.py).
+_ROUND_EVENTS: Final = f"""
+CREATE TABLE round_events (
+    age INTEGER PRIMARY KEY, query_id BLOB NOT NULL UNIQUE, asked_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+{_counted("round_events", "length({row}.body)")}
+"""
+
+STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT, _SERVED, _PEERS, _ROUNDS, _ROUND_EVENTS)
 """Step n, counted from 1, leads from version n - 1 to version n."""
 
 VERSION: Final = len(STEPS)

@@ -88,7 +88,7 @@ class Store:
 
     Every method raises StoreBlockedError while the disk refuses, and StoreError if the file is unusable. Some writes
     wait in memory while the disk refuses, and `mend` writes them: certificates, learned statistics, ends of rounds,
-    costs, asked rounds, the owner's pause and places of peers.
+    costs, asked rounds and their events, the owner's pause and places of peers.
     """
 
     def __init__(
@@ -151,6 +151,10 @@ class Store:
         """Return the number of stored certificates; those that wait for the disk do not count yet."""
         return await self._run(tables.count_certificates)
 
+    async def counted_bytes(self) -> int:
+        """Return the bytes of all rows, as the quota counts them; those that wait for the disk do not count yet."""
+        return await self._run(quota.counted_bytes)
+
     async def list_certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
         """Return stored certificates below an age, newest first; those that wait for the disk have no place yet."""
         return await self._run(history.certificates, before_age, rows_max)
@@ -164,6 +168,17 @@ class Store:
     async def asked(self, query_id: Digest) -> AskedRound | None:
         """Return a round that this node asked, or None."""
         return await self._run(history.asked, query_id)
+
+    async def put_events(self, query_id: Digest, asked_ms: int, packed: bytes) -> None:
+        """Store the packed events of a round that this node asked."""
+        limit = self._limits["round_events"]
+        work = partial(history.put_events, query_id=query_id, asked_ms=asked_ms, body=packed, limit=limit)
+        write = Write("round_events", query_id, work, len(packed))
+        await self._write_or_wait(self._run, [write, *self._quota()])
+
+    async def events(self, query_id: Digest) -> bytes | None:
+        """Return the packed events of a round that this node asked, or None."""
+        return await self._run(history.events, query_id)
 
     async def unended(self, rows_max: int) -> list[AskedRound]:
         """Return asked rounds without an ending, newest first."""

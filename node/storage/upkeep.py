@@ -21,7 +21,7 @@ from node.storage.quota import counted_bytes, enforce
 from node.storage.records import StoreError
 from node.storage.schema import STEPS, VERSION
 
-CARRIED: Final = ("certificates", "rounds", "learned", "served", "pause", "peers")
+CARRIED: Final = ("certificates", "rounds", "round_events", "learned", "served", "pause", "peers")
 """Tables that a copy holds."""
 
 LEFT_OUT: Final = ("journal", "open_rounds", "seen_queries")

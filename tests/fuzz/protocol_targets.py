@@ -11,7 +11,8 @@ import msgpack
 from hypothesis import strategies as st
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.certificates.versions import read_any_version
+from consensus.certificates.steps import StepState
+from consensus.certificates.versions import verify_in_steps
 from consensus.rounds.participant import Participant
 from protocol import codec
 from protocol.errors import REJECTED, Fault, FaultReason
@@ -142,8 +143,10 @@ async def open_verifier() -> AsyncIterator[One]:
         program = data[:1] != b"" and data[0] < len(bases)
         raw = _recomposed(bases, data[0], data[1:]) if program else data
         verified = verify_certificate(raw)
-        read = read_any_version(raw)
+        read, steps = verify_in_steps(raw)
         assert isinstance(read, Fault) is isinstance(verified, Fault), f"verified: {verified}, read: {read}"
+        is_broken = any(each.state is StepState.FAILED for each in steps)
+        assert is_broken is isinstance(verified, Fault), f"verified: {verified}, steps: {steps}"
         if isinstance(verified, Fault):
             return
         assert isinstance(verified, VerifiedCertificate)

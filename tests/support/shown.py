@@ -38,7 +38,7 @@ from node.rounds.hub import ROLES, Resumed, Subscription
 from node.rounds.service import RoundHandle
 from node.storage import RoundFilter
 from protocol.errors import Fault, FaultReason
-from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
+from protocol.types import Digest, Key, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
 from tests.support.http_server import app_of, guarded
 from tests.support.swarm import Swarm
@@ -107,7 +107,9 @@ STATUS = status_api.Status(
     conditions=(status_api.Condition("alone", "this node is alone", "give it a peer", ""),),
     store="ok",
     certificates=None,
+    store_size=status_api.StoreSize(4_096, 0),
     data_dir="/home/a/.local/share/strand",
+    versions=status_api.Versions("0.1", 3, "hbt/3"),
 )
 
 PEERS = status_api.Peers(
@@ -156,6 +158,33 @@ REPUTATION = reputation_api.ReputationReport(
             challenges=reputation_api.ChallengeRecord("passed", 9, 4, 0, 4, 1, 0),
         ),
     ),
+)
+
+NODE = reputation_api.NodeDetail(
+    key=KEY,
+    specialty="rust",
+    reputation=REPUTATION.nodes[0],
+    rounds=(
+        reputation_api.NodeRound(
+            query_id=QUERY.hex(),
+            asked_ms=1_000,
+            task=TaskType.CODE,
+            ours=True,
+            outcome=Outcome.DECIDED,
+            answered=True,
+            place=1,
+            places=3,
+            in_winning_group=True,
+            right=None,
+            unopened=False,
+            comparisons=2,
+            silent_judge=False,
+            reports=0,
+            declined={},
+            removed=False,
+        ),
+    ),
+    complete=True,
 )
 
 ROUND = rounds_api.RoundDetail(
@@ -392,6 +421,9 @@ class StillReputation:
 
     def report(self) -> reputation_api.ReputationReport:
         return REPUTATION
+
+    async def detail(self, key: Key) -> reputation_api.NodeDetail | None:
+        return NODE if key.hex() == KEY else None
 
     def export(self) -> reputation_api.Exported:
         return reputation_api.Exported(

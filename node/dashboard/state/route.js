@@ -6,9 +6,13 @@ export const VIEWS = {
   rounds: { title: "Rounds", href: "#/rounds" },
   round: { title: "Round", under: "rounds" },
   network: { title: "Network", href: "#/network" },
+  node: { title: "Node", under: "network" },
   machine: { title: "Machine", href: "#/machine" },
   verify: { title: "Verify", href: "#/verify" },
 };
+
+/** Views of one thing, by the view whose address goes on with its id. */
+const DETAILS = { rounds: "round", network: "node" };
 
 const ID = /^[0-9a-f]{64}$/;
 
@@ -19,7 +23,7 @@ const ID = /^[0-9a-f]{64}$/;
  */
 export function parseRoute(hash) {
   const [name, id = "", ...rest] = hash.replace(/^#\/?/, "").split("/");
-  if (name === "rounds" && ID.test(id) && rest.length === 0) return { view: "round", id };
+  if (Object.hasOwn(DETAILS, name) && ID.test(id) && rest.length === 0) return { view: DETAILS[name], id };
   if (id === "" && VIEWS[name]?.href) return { view: name, id: "" };
   return { view: "ask", id: "" };
 }
@@ -31,4 +35,13 @@ export function parseRoute(hash) {
  */
 export function roundHref(id) {
   return `#/rounds/${id}`;
+}
+
+/**
+ * Return the address of a node's view.
+ * @param {string} key the node's public key
+ * @returns {string}
+ */
+export function nodeHref(key) {
+  return `#/network/${key}`;
 }

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import trio
 
+from consensus.certificates.steps import StepState
 from node.api.asking import Question
 from node.api.conversation import Audience
 from node.api.events import Asked, Certified, Decided, Ended, EventsMissed, Joined, Progress, StreamedEvent
+from node.api.replays import ReplaySource
 from node.client import connect
 from node.client.rounds import follow
 from tests.support.http_server import PATIENCE_S, open_api
@@ -29,6 +31,10 @@ async def test_a_round_is_listed_shown_and_found_after_a_restart(tmp_path: Path)
             verified = await client.verify(await client.certificate(followed.query_id))
             broken = await client.verify(followed.certificate[:-1])
             queue = await client.queue()
+            replay = await client.replay(followed.query_id)
+            answers = await client.answers(followed.query_id)
+            rebuilt = await client.replay_certificate(followed.certificate)
+            own = await client.node_reputation(detail.members[0])
     assert (found.query_id, found.ending, found.certified) == (followed.query_id, "finished", True)
     assert (found.text, found.turns) == ("Sum a slice.", 1)
     assert detail.round == found and detail.ours
@@ -41,6 +47,13 @@ async def test_a_round_is_listed_shown_and_found_after_a_restart(tmp_path: Path)
     assert verified.report.winner.text == followed.answer
     assert not broken.valid and broken.report is None and broken.reason
     assert (queue.running, queue.waiting) == ((), ())
+    assert (replay.source, rebuilt.source) == (ReplaySource.EVENTS, ReplaySource.CERTIFICATE)
+    assert isinstance(replay.events[0], Asked) and isinstance(replay.events[-1], Ended)
+    assert replay.events[-1].at_ms == followed.timings_ms["total"]
+    assert [each.text for each in answers.answers] == [followed.answer]
+    assert replay.answers == rebuilt.answers == answers.answers
+    assert {each.state for each in verified.steps} == {StepState.PASSED}
+    assert [each.query_id for each in own.rounds] == [followed.query_id] and own.rounds[0].ours
 
 
 async def test_a_round_is_followed_by_a_stream_that_breaks_and_goes_on(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from protocol.messages import Certificate
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.types import Objection
-from protocol.versions import CURRENT
+from protocol.versions import CURRENT, WIRE
+from tests.support.hand import Hand
 from tests.support.swarm import keypair
 from tests.vectors.certificates import FOLDER, folder_name
 
@@ -220,6 +221,17 @@ def test_a_forgery_fails_at_the_step_of_its_rule(
 ) -> None:
     certificate = held("declines_apart")
     assert failed(codec.encode(replace(certificate, **forge(certificate)))) == (step, rule)
+
+
+def test_a_chain_that_ends_otherwise_fails_after_its_last_closing() -> None:
+    """Cancelled, or failed: each closing holds, but there is no winner."""
+    cancelled, failed_round = Hand(), Hand()
+    for hand, closing in ((cancelled, cancelled.cancel()), (failed_round, failed_round.close_tally([]))):
+        empty = dict.fromkeys(("answers", "reports", "ballots", "declines", "evidence", "cosigns", "turns"), ())
+        whole = Certificate(
+            version=WIRE, params=hand.params, query=hand.query.envelope, closings=(closing.envelope,), **empty
+        )
+        assert failed(codec.encode(whole)) == (5, "C1")
 
 
 # -- former versions ---------------------------------------------------------------------------------------------------

@@ -20,12 +20,13 @@ from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail
 from node.clock import Clock
 from node.facade.history import HistoryFacade
-from node.rounds.history import RoundHistory
-from node.rounds.hub import RoundEvents
+from node.rounds.history import KINDS, RoundHistory
+from node.rounds.hub import REQUESTER, RoundEvents
 from node.storage import CertificateSummary, RoundFilter, Store, TableLimit
 from protocol.types import Key, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.observed import ObservedSwarm
 from tests.support.stores import opened, query
+from tests.unit.node.test_observer import heard
 
 OWN = Key(b"a" * 32)
 OTHER = "bb" * 32
@@ -44,9 +45,15 @@ class At:
         """Publish an event of a round, and wait until the history has taken it."""
         stamped = msgspec.structs.replace(event, query_id=query(number).hex())
         self.hub.publish(query(number), "requester", type(event), lambda _: stamped)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the history has taken all that was published."""
         await trio.testing.wait_all_tasks_blocked()
-        # A task whose store call runs in a thread counts as blocked, too.
-        while self.store._lane.borrowed_tokens:
+        # A task that waits for a thread counts as blocked, too.
+        threads = trio.to_thread.current_default_thread_limiter()
+        while self.store._lane.borrowed_tokens or threads.borrowed_tokens:
+            await trio.to_thread.run_sync(int)
             async with self.store._lane:
                 pass
             await trio.testing.wait_all_tasks_blocked()
@@ -287,6 +294,35 @@ async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> N
         ]
         assert (len(shown), sum(shown)) == (each.judgements, each.preferred)
     assert {seat.member for seat in certificate.seats} == set(detail.members)
+
+
+async def test_the_events_of_a_round_stay_with_their_times(tmp_path: Path) -> None:
+    """While it is open, when it is over, and after a restart; without what the history does not hear."""
+    swarm = ObservedSwarm("abc")
+    async with writing(tmp_path, swarm.hub) as at:
+        with swarm.hub.subscribe(kinds=KINDS, roles=REQUESTER) as live:
+            id = swarm.begin()
+            told = heard(live)
+            await at.settle()
+            assert await at.history.events(id) == tuple(told)
+            swarm.run()
+            told += heard(live)
+        await at.settle()
+        assert await at.history.events(id) == tuple(told)
+        assert await at.history.events(query(9)) is None
+    async with writing(tmp_path) as at:
+        assert await at.history.events(id) == tuple(told)
+    assert isinstance(told[-1], Ended) and told[-1].at_ms > 0
+
+
+async def test_the_events_of_the_last_rounds_stay(tmp_path: Path) -> None:
+    async with writing(tmp_path, round_events=TableLimit(rows_max=2, bytes_max=1 << 20)) as at:
+        for number in range(1, 5):
+            await at.tell(number, asked(str(number), number))
+            await at.tell(number, ended())
+        assert len(await at.texts()) == 4, "the rounds themselves stay longer"
+        found = [await at.history.events(query(number)) for number in range(1, 5)]
+    assert [each is None for each in found] == [True, True, False, False]
 
 
 async def test_a_verification_shows_its_steps(tmp_path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import pytest
 
 from node.api import events
 from node.api.events import BaseEvent, RoundEvent
+from node.rounds.history import KINDS
 from node.rounds.hub import REQUESTER
-from node.rounds.replaying import replayed, texts_of
+from node.rounds.replaying import replayed, texts_of, with_counted
 from protocol.recall import forgetting
 from protocol.types import Kind, TaskType
 from tests.support.findings import plan
@@ -48,22 +49,77 @@ def bare(found: Any) -> list[BaseEvent]:
     return [msgspec.structs.replace(each, at_ms=0, seq=0) for each in found if isinstance(each, REBUILT)]
 
 
-@pytest.mark.parametrize(
-    ("versions", "changes"),
-    [
-        ("", {"waves": (2, 2)}),
-        ("", {"task": TaskType.FINAL}),
-        ("rustc 1", {"findings": plan()}),
-    ],
-    ids=["two waves", "final", "tested"],
-)
-def test_a_certificate_tells_what_was_told_live(versions: str, changes: dict[str, Any]) -> None:
-    told, rebuilt = course(ObservedSwarm("abcde", versions), **changes)
+@pytest.fixture(params=["two waves", "final", "tested", "unanimous"])
+def scenario(request: pytest.FixtureRequest) -> tuple[ObservedSwarm, dict[str, Any]]:
+    """A swarm, and what its asker asks for."""
+    swarm = ObservedSwarm("abcde", "rustc 1" if request.param == "tested" else "")
+    if request.param == "unanimous":
+        for node in swarm.nodes.values():
+            node.text = "alike"
+    changes: dict[str, dict[str, Any]] = {
+        "two waves": {"waves": (2, 2)},
+        "final": {"task": TaskType.FINAL},
+        "tested": {"findings": plan()},
+    }
+    return swarm, changes.get(request.param, {})
+
+
+@pytest.fixture
+def swarm(scenario: tuple[ObservedSwarm, dict[str, Any]]) -> ObservedSwarm:
+    return scenario[0]
+
+
+@pytest.fixture
+def changes(scenario: tuple[ObservedSwarm, dict[str, Any]]) -> dict[str, Any]:
+    return scenario[1]
+
+
+def test_a_certificate_tells_what_was_told_live(swarm: ObservedSwarm, changes: dict[str, Any]) -> None:
+    told, rebuilt = course(swarm, **changes)
     assert bare(rebuilt) == bare(told)
     assert [each.seq for each in rebuilt] == list(range(1, len(rebuilt) + 1))
     assert {(each.query_id, each.at_ms) for each in rebuilt} == {(told[0].query_id, 0)}
-    if versions:
+    if "findings" in changes:
         assert any(isinstance(each, events.ReportCounted) for each in rebuilt), "nothing was tested"
+
+
+def test_noted_events_and_a_certificate_give_the_live_course(swarm: ObservedSwarm, changes: dict[str, Any]) -> None:
+    """In the same order, and with the times at which closings counted."""
+    told, _ = course(swarm, **changes)
+    noted = [each for each in told if isinstance(each, KINDS)]
+    merged = with_counted(cast(Any, noted), swarm.verified().record)
+    assert len(merged) > len(noted)
+    assert [unnumbered(each) for each in merged] == [unnumbered(each) for each in told]
+    assert [each.seq for each in merged] == sorted(each.seq for each in merged)
+    assert {each.seq for each in merged} == {each.seq for each in noted}
+
+
+def test_of_an_open_round_nothing_is_told_beyond_what_was_noted(swarm: ObservedSwarm, changes: dict[str, Any]) -> None:
+    """What is missing comes live, with greater numbers."""
+    told, _ = course(swarm, **changes)
+    noted = [each for each in told if isinstance(each, KINDS)]
+    record = swarm.verified().record
+    for end in range(len(noted) + 1):
+        merged = with_counted(cast(Any, noted[:end]), record)
+        last = noted[end - 1].seq if end else 0
+        assert [unnumbered(each) for each in merged] == [unnumbered(each) for each in told if each.seq <= last]
+
+
+def test_events_that_were_lost_do_not_hide_what_was_counted() -> None:
+    """Given a slow history that lost all progress, then everything comes before the decision."""
+    swarm = ObservedSwarm("abcd")
+    told, _ = course(swarm, waves=(2, 2))
+    noted = [each for each in told if isinstance(each, events.Asked | events.Decided | events.Ended)]
+    merged = with_counted(cast(Any, noted), swarm.verified().record)
+    counted = [unnumbered(each) for each in told if not isinstance(each, KINDS)]
+    assert [msgspec.structs.replace(unnumbered(each), at_ms=0) for each in merged[1:-2]] == [
+        msgspec.structs.replace(each, at_ms=0) for each in counted
+    ]
+    assert isinstance(merged[-2], events.Decided)
+
+
+def unnumbered(event: BaseEvent) -> BaseEvent:
+    return msgspec.structs.replace(event, seq=0)
 
 
 def test_of_a_private_round_it_tells_neither_text_nor_readers() -> None:

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec import structs
 
-from node.api.replays import ReplaySource, RoundAnswers
+from node.api.events import AnswerOpened, Asked, BaseEvent, Ended, Progress
+from node.api.replays import Replay, ReplaySource, RoundAnswers
+from node.clock import Clock
 from node.facade.replays import OTHER_VERSION, ReplaysFacade
+from node.rounds.history import RoundHistory
+from node.rounds.hub import REQUESTER
 from node.rounds.replaying import replayed, texts_of
 from node.storage import CertificateSummary, Store
 from protocol.errors import Fault
@@ -16,14 +21,17 @@ from protocol.types import Digest, Key, Outcome
 from tests.support.observed import ObservedSwarm
 from tests.support.stores import opened, query
 from tests.support.swarm import keypair
+from tests.unit.node.test_history import asked, ended, writing
+from tests.unit.node.test_observer import heard
 from tests.vectors.certificates import FOLDER
 
 OWN = keypair("a").public
 
 
-def over(store: Store, swarm: ObservedSwarm, own: Key = OWN) -> ReplaysFacade:
+def over(store: Store, swarm: ObservedSwarm, own: Key = OWN, history: RoundHistory | None = None) -> ReplaysFacade:
     """The courses that a node shows whose store this is and whose rounds the swarm's asker holds."""
-    return ReplaysFacade(own, swarm.nodes["a"].participant.record, store, trio.CapacityLimiter(1))
+    history = history or RoundHistory(own, swarm.hub, store, Clock())
+    return ReplaysFacade(own, swarm.nodes["a"].participant.record, history, store, trio.CapacityLimiter(1))
 
 
 async def keep(store: Store, id: Digest, raw: bytes | None) -> None:
@@ -41,6 +49,46 @@ async def test_answers_of_an_open_round_of_ours_come_with_its_slate(tmp_path: Pa
         swarm.run()
         assert await facade.answers(id) == RoundAnswers(texts_of(swarm.verified().record))
         assert await facade.answers(query(9)) is None
+
+
+async def test_the_course_of_a_round_of_ours_has_its_times(tmp_path: Path) -> None:
+    """While it is open, when it is over, and after a restart, when its record comes from its certificate."""
+    swarm = ObservedSwarm("abcd")
+    async with writing(tmp_path, swarm.hub) as at:
+        facade = over(at.store, swarm, history=at.history)
+        with swarm.hub.subscribe(roles=REQUESTER) as live:
+            id = swarm.begin(waves=(2, 2))
+            swarm.run(until_ms=250)
+            told = heard(live)
+            await at.settle()
+            replay = await facade.replay(id)
+            assert replay is not None and {type(each) for each in told} >= {AnswerOpened, Progress}
+            assert unnumbered(replay) == [structs.replace(each, seq=0) for each in told]
+            assert replay.events[-1].seq == told[-1].seq, "the live stream goes on after it"
+            swarm.run()
+            told += heard(live)
+        await at.settle()
+        replay = await facade.replay(id)
+        await keep(at.store, id, swarm.certificate)
+    assert replay is not None
+    assert (replay.source, unnumbered(replay)) == (ReplaySource.EVENTS, [structs.replace(each, seq=0) for each in told])
+    assert replay.answers == texts_of(swarm.verified().record)
+    stranger = ObservedSwarm("a")
+    async with writing(tmp_path) as at:
+        assert await over(at.store, stranger, history=at.history).replay(id) == replay
+
+
+async def test_a_round_without_a_certificate_shows_what_was_noted(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked())
+        await at.tell(1, ended("void"))
+        replay = await over(at.store, ObservedSwarm("a"), history=at.history).replay(query(1))
+    assert replay is not None and [type(each) for each in replay.events] == [Asked, Ended]
+    assert replay.answers == ()
+
+
+def unnumbered(replay: Replay) -> list[BaseEvent]:
+    return [structs.replace(each, seq=0) for each in replay.events]
 
 
 async def test_a_certificate_in_the_store_shows_course_and_answers(tmp_path: Path) -> None:

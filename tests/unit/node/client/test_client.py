@@ -43,6 +43,7 @@ from protocol.types import Outcome, OutcomeReason
 from tests.support.shown import (
     ENGINE,
     KEY,
+    NODE,
     PEERS,
     QUERY,
     QUEUE,
@@ -92,6 +93,7 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.try_engine() == TRIAL
         assert await client.serving() == await client.pause(5) == await client.resume() == SERVING
         assert await client.reputation() == REPUTATION
+        assert await client.node_reputation(KEY) == NODE
         assert await client.round(QUERY.hex()) == ROUND
         assert await client.queue() == QUEUE
         assert (await client.verify(b"certificate")).detail == "11 bytes"

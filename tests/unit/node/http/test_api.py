@@ -88,8 +88,8 @@ RAW_BODIES: dict[Operation[Any], bytes] = {ops.VERIFY: b"certificate", ops.REPLA
 
 
 async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = None) -> httpx2.Response:
-    path = operation.path.replace("{query_id}", QUERY.hex()).replace("{model}", "strand-rust")
-    path = path.replace("{name}", next(iter(dashboard().assets)))
+    path = operation.path.replace("{query_id}", QUERY.hex()).replace("{key}", KEY)
+    path = path.replace("{model}", "strand-rust").replace("{name}", next(iter(dashboard().assets)))
     if operation in RAW_BODIES:
         return await http.request(operation.method, path, content=RAW_BODIES[operation])
     return await http.request(operation.method, path, json=BODIES.get(operation, body))
@@ -173,6 +173,8 @@ async def test_a_question_that_begins_no_round_says_why(error: AskError, status:
         ("/api/rounds/zz", 400, "64 hexadecimal digits"),
         (f"/api/rounds/{Digest(bytes(32)).hex()}", 404, "no such round"),
         ("/api/rounds/zz/answers", 400, "64 hexadecimal digits"),
+        ("/api/reputation/zz", 400, "a key is 64 hexadecimal digits"),
+        (f"/api/reputation/{'00' * 32}", 404, "no such node"),
         (f"/api/rounds/{Digest(bytes(32)).hex()}/answers", 404, "no such round"),
         (f"/api/rounds/{Digest(bytes(32)).hex()}/replay", 404, "no such round"),
         ("/api/wait?surprise=1", 400, "this takes offers, timeout_ms"),
@@ -225,6 +227,7 @@ async def test_no_more_are_read_at_once_than_have_a_place() -> None:
         await trio.testing.wait_all_tasks_blocked()
         replies = [await http.get(path + end) for end in ("", "/answers", "/replay")]
         replies.append(await http.post("/api/replay", content=b"certificate"))
+        replies.append(await http.get(f"/api/reputation/{KEY}"))
         nursery.cancel_scope.cancel()
     assert {(each.status_code, each.headers["retry-after"]) for each in replies} == {(503, "1")}
 

@@ -18,16 +18,17 @@ from consensus.learning.roster import Trust
 from node.api.operations import BODY_BYTES_MAX
 from node.api.reputation import FORMAT, ReputationReport
 from node.cli.reputation import print_reputation
+from node.facade.node_rounds import NodeRounds
 from node.facade.reputation import ReputationFacade
 from node.rounds.ask_errors import AskError, NoQuorumError
 from node.rounds.challenges import Challenger
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation, open_reputation
 from node.signals import Signal
-from node.storage import open_store
+from node.storage import CertificateSummary, open_store
 from protocol.conversation import single
 from protocol.messages import Findings
-from protocol.types import CompileStatus, TaskType
+from protocol.types import CompileStatus, Outcome, TaskType
 from tests.support.findings import found
 from tests.support.shown import TellingRounds, http_client, shown
 from tests.support.swarm import answer_text
@@ -70,7 +71,9 @@ async def interface(folder: Path, gold: GoldBook = BOOK) -> AsyncIterator[Interf
         nursery.start_soon(reputation.run)
 
         swarm = Refusing()
-        facade = ReputationFacade(reputation, Challenger(swarm, reputation, 0.0), "rust")
+        facade = ReputationFacade(
+            reputation, Challenger(swarm, reputation, 0.0), NodeRounds(store, trio.CapacityLimiter(1)), "rust"
+        )
         async with http_client(shown(reputation=facade)) as http:
             yield Interface(http, reputation, swarm)
         nursery.cancel_scope.cancel()
@@ -95,6 +98,21 @@ async def test_everybody_met_is_shown_with_what_a_roster_would_say(tmp_path: Pat
     assert good["weights"]["code"]["vote"] >= 1.0
     assert bad["weights"]["code"]["vote"] == VOTE_MIN
     assert sum(good["judging"].values()) == pytest.approx(1.0, abs=0.01)
+
+
+async def test_one_node_is_shown_with_its_rounds(tmp_path: Path) -> None:
+    """Given a gold round, then what it says of a node stands beside the node's statistics."""
+    round_ = told({"a": "A", "b": "B", "c": "A"})
+    async with interface(tmp_path) as here:
+        assert (await here.http.get(f"/api/reputation/{key('a').hex()}")).status_code == 404
+        here.reputation.finished(round_.certificate)
+        await here.reputation.settled()
+        summary = CertificateSummary(round_.record.id, Outcome.DECIDED, key("a"), 7)
+        await here.reputation._store.put_certificate(summary, round_.certificate)
+        found = (await here.http.get(f"/api/reputation/{key('b').hex()}")).json()
+        everybody = (await here.http.get("/api/reputation")).json()
+    assert found["reputation"] == next(row for row in everybody["nodes"] if row["key"] == found["key"])
+    assert (found["complete"], [each["right"] for each in found["rounds"]]) == (True, [False])
 
 
 async def test_the_terminal_says_whose_weights_it_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,7 @@ async def test_a_store_of_any_version_opens_and_all_is_there(tmp_path: Path, ver
         assert await store.peers(0) == (met if version >= 5 else [])
         asked = AskedRound(query(3), NOW_MS + 4, "code", False, "decided", "finished", "which?", b"{}", b"[]")
         assert await store.asked(query(3)) == (asked if version >= 6 else None)
+        assert await store.events(query(3)) == (b"events" if version >= 7 else None)
         joined = OpenRound(query(2), Key(b"r" * 32), NOW_MS + 60_000)
         assert await store.rounds_to_recover(LATER_MS) == ([joined] if was_closed else [])
         assert store.journal_began_ms == (0 if was_closed else LATER_MS)
