@@ -30,12 +30,30 @@ export function postJson(path, body, options = {}) {
 }
 
 async function request(path, options) {
-  let reply;
+  const reply = await send(path, options);
+  return reply instanceof Response ? read(reply) : reply;
+}
+
+/**
+ * Send a request whose reply the caller reads.
+ * @param {string} path
+ * @param {RequestInit} options
+ * @returns {Promise<Response | {data: null, error: string, status: 0}>}
+ */
+export async function send(path, options) {
   try {
-    reply = await fetch(path, options);
+    return await fetch(path, options);
   } catch (error) {
     return failed(error.name === "AbortError" ? "The request was cancelled." : UNREACHABLE, 0);
   }
+}
+
+/**
+ * Read a reply's JSON, or the line of a refusal.
+ * @param {Response} reply
+ * @returns {Promise<{data: any, error: string, status: number}>}
+ */
+export async function read(reply) {
   try {
     const data = await reply.json();
     if (reply.ok) return { data, error: "", status: reply.status };

@@ -5,6 +5,7 @@ export const VIEWS = {
   ask: { title: "Ask", href: "#/ask" },
   rounds: { title: "Rounds", href: "#/rounds" },
   round: { title: "Round", under: "rounds" },
+  replay: { title: "Replay", under: "verify" },
   network: { title: "Network", href: "#/network" },
   machine: { title: "Machine", href: "#/machine" },
   verify: { title: "Verify", href: "#/verify" },
@@ -13,15 +14,17 @@ export const VIEWS = {
 const ID = /^[0-9a-f]{64}$/;
 
 /**
- * Return the view that a hash names, and the id in it; for anything else the first view.
- * @param {string} hash such as `#/rounds/<64 hexadecimal digits>`
- * @returns {{view: string, id: string}}
+ * Return the view that a hash names, the id in it, and what follows its `?`; for anything else the first view.
+ * @param {string} hash such as `#/rounds/<64 hexadecimal digits>` or `#/rounds?task=code`
+ * @returns {{view: string, id: string, query: string}}
  */
 export function parseRoute(hash) {
-  const [name, id = "", ...rest] = hash.replace(/^#\/?/, "").split("/");
-  if (name === "rounds" && ID.test(id) && rest.length === 0) return { view: "round", id };
-  if (id === "" && VIEWS[name]?.href) return { view: name, id: "" };
-  return { view: "ask", id: "" };
+  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const [name, id = "", ...rest] = path.split("/");
+  if (name === "rounds" && ID.test(id) && rest.length === 0) return { view: "round", id, query };
+  // A certificate's course is handed over in memory, so its address leads nowhere by itself.
+  if (path === "replay" || (id === "" && VIEWS[name]?.href)) return { view: name, id: "", query };
+  return { view: "ask", id: "", query: "" };
 }
 
 /**
