@@ -19,7 +19,7 @@ test: setup-dev
 # Unit tests, properties, vectors and transcripts with fewer drawn cases: some two minutes on two cores.
 test-fast: setup-dev
 	STRAND_TEST_EFFORT=fast $(BIN)/python -P -m pytest -n 2 --dist worksteal tests/unit tests/property tests/vectors \
-		tests/transcripts tests/test_architecture.py
+		tests/transcripts tests/dashboard tests/test_architecture.py
 
 # Lines and branches that the tests reach, or TESTS alone (`make coverage TESTS=tests/unit`), processes that they start
 # included. What is not reached, and why: docs/reference/coverage.md.

@@ -16,7 +16,7 @@ copyright = "the Strand Swarm contributors; Apache-2.0"
 
 extensions = ["myst_parser", "offline", "strand_reference"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "*.md", "*/README.md"]
+include_patterns = ["docs/**.md", "*.md", "*/README.md", "node/*/README.md"]
 exclude_patterns = [".*", "dist", "tests"]
 
 # A link to a heading is checked: the anchors are those that forges give, down to the third level.

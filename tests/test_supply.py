@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support import supply
+from tests.support import supply, vendor
 from tests.support.supply import LOCKS, ROOT
 
 locks = pytest.mark.parametrize("lock", LOCKS)
@@ -67,6 +67,7 @@ def test_the_list_of_licences_is_as_installed() -> None:
         told = supply.licence(package.name)
         line = f"| {package.name} | {package.version} | {told or ''}"
         assert line in page, f"{line}: `make licences` writes it anew"
+    assert all(f"| {each.name} | {each.version} | {each.licence} |" in page for each in vendor.packages())
 
 
 def test_the_bill_of_materials() -> None:
@@ -74,10 +75,11 @@ def test_the_bill_of_materials() -> None:
     assert bill == supply.sbom(), "the same lock file, the same bill"
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     components = bill["components"]
-    assert [(each["name"], each["version"]) for each in components] == [
-        (package.name, package.version) for package in supply.locked(supply.RUNTIME)
-    ]
+    packages = [*supply.locked(supply.RUNTIME), *vendor.packages()]
+    assert [(each["name"], each["version"]) for each in components] == [(each.name, each.version) for each in packages]
     references = [each["bom-ref"] for each in components]
     assert len(set(references)) == len(references)
     assert bill["dependencies"][0]["dependsOn"] == sorted(references)
-    assert all(re.fullmatch(r"pkg:pypi/[a-z0-9.-]+@[^@]+", each["purl"]) and each["hashes"] for each in components)
+    assert all(
+        re.fullmatch(r"pkg:(?:pypi|npm)/[a-z0-9./%-]+@[^@]+", each["purl"]) and each["hashes"] for each in components
+    )

@@ -2,9 +2,11 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { connection, followNode } from "strand/live.js";
+import { ConnectionBadge } from "strand/parts/connection.js";
 import { html } from "strand/parts/html.js";
 import { ThemeButton } from "strand/parts/theme.js";
-import { getJson } from "strand/state/api.js";
+import { getJson, SESSION_OVER } from "strand/state/api.js";
 import { shortKey } from "strand/state/format.js";
 import { parseRoute, VIEWS } from "strand/state/route.js";
 import { oneLine } from "strand/state/text.js";
@@ -28,17 +30,20 @@ const SCREENS = {
 /** Longest name in the bar, in characters. */
 const NAME_CHARS_MAX = 24;
 
-const route = signal(parseRoute(location.hash));
-const status = signal({ data: null, error: "" });
+const FAULT = "This page has a fault and may show what is no longer so: load it again. Its console says more.";
 
-addEventListener("hashchange", () => {
-  route.value = parseRoute(location.hash);
-});
+const route = signal(parseRoute(location.hash));
+const node = signal(null);
+const fault = signal("");
+
+addEventListener("hashchange", () => (route.value = parseRoute(location.hash)));
+addEventListener("error", () => (fault.value = FAULT));
+addEventListener("unhandledrejection", () => (fault.value = FAULT));
 
 export function App() {
   const main = useRef(null);
-  const { view, id } = route.value;
   const first = useRef(true);
+  const { view, id } = route.value;
   useEffect(() => {
     // Whoever reads by ear or keyboard begins at the new view; at the start the browser's own place is right.
     if (!first.current) main.current.focus();
@@ -46,13 +51,21 @@ export function App() {
     document.title = `${VIEWS[view].title} · Strand`;
   }, [view, id]);
   useEffect(() => {
-    getJson("/api/status").then((reply) => (status.value = reply));
+    const stop = new AbortController();
+    followNode(stop.signal);
+    return () => stop.abort();
   }, []);
+  const isLive = connection.value.state === "live";
+  useEffect(() => {
+    // A node that was started again may have another name, and is asked anew.
+    if (isLive) getJson("/api/status").then(({ data }) => (node.value = data ?? node.value));
+  }, [isLive]);
   return html`
     <a class="skip" href="#main" onClick=${(event) => skipTo(event, main.current)}>Skip to the content</a>
     <${TopBar} view=${view} />
     <main id="main" tabindex="-1" ref=${main}>
-      ${status.value.error && html`<p class="notice bad" role="alert">${status.value.error}</p>`}
+      ${fault.value && html`<p class="notice bad" role="alert">${fault.value}</p>`}
+      ${connection.value.state === "refused" && html`<p class="notice bad" role="alert">${SESSION_OVER}</p>`}
       <${SCREENS[view]} key=${`${view}/${id}`} id=${id} />
     </main>
   `;
@@ -65,26 +78,27 @@ function skipTo(event, target) {
 }
 
 function TopBar({ view }) {
-  const { data } = status.value;
   const current = VIEWS[view].under ?? view;
+  const entries = Object.entries(VIEWS).filter(([, { href }]) => href);
   return html`
     <header class="bar">
       <span class="name">Strand</span>
-      ${data && html`<span class="muted" title=${data.key}>
-        ${oneLine(data.name, NAME_CHARS_MAX) || shortKey(data.key)} · ${oneLine(data.network, NAME_CHARS_MAX)}
-      </span>`}
+      ${node.value && html`<${NodeName} node=${node.value} />`}
       <nav aria-label="Views">
-        ${Object.entries(VIEWS)
-          .filter(([, each]) => each.href)
-          .map(
-            ([name, each]) => html`
-              <a href=${each.href} aria-current=${name === current ? "page" : null}>${each.title}</a>
-            `,
-          )}
+        ${entries.map(
+          ([name, { href, title }]) =>
+            html`<a href=${href} aria-current=${name === current ? "page" : null}>${title}</a>`,
+        )}
       </nav>
       <span class="end">
+        <${ConnectionBadge} connection=${connection.value} />
         <${ThemeButton} />
       </span>
     </header>
   `;
+}
+
+function NodeName({ node: { key, name, network } }) {
+  const words = oneLine(name, NAME_CHARS_MAX) || shortKey(key);
+  return html`<span class="muted" title=${key}>${words} · ${oneLine(network, NAME_CHARS_MAX)}</span>`;
 }

@@ -6,9 +6,11 @@ import base64
 import hashlib
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from node.dashboard import ASSETS_PATH, SHELL, dashboard, import_map, module_name, sources
 from tests.support import supply, vendor
@@ -85,6 +87,13 @@ def test_a_file_has_a_name_of_its_own() -> None:
     names = dashboard().assets
     assert len(names) == len(sources()) - 1
     assert all("/" not in name and re.search(r"\.[0-9a-f]{16}\.(js|css|svg)$", name) for name in names)
+
+
+def test_an_installed_wheel_has_every_file(tmp_path: Path) -> None:
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(built) as wheel:
+        packed = {name.removeprefix("node/dashboard/") for name in wheel.namelist()}
+    assert {*sources(), "vendor/versions.json", "vendor/preact/LICENSE"} <= packed
 
 
 def test_a_page_that_stands_alone_has_a_map_of_its_own() -> None:

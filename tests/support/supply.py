@@ -23,6 +23,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tests.support import vendor
+
 ROOT = Path(__file__).parents[2]
 
 RUNTIME = "requirements.txt"
@@ -143,7 +145,8 @@ def allowed(expression: str) -> bool:
 
 def refused() -> list[str]:
     """Packages whose licence may not be there; of those that are not installed here nothing is known."""
-    told = ((package.name, licence(package.name)) for package in everything())
+    told = [(package.name, licence(package.name)) for package in everything()]
+    told += [(package.name, package.licence) for package in vendor.packages()]
     return [f"{name}: {words}" for name, words in told if words and not allowed(words) and name not in EXCEPTIONS]
 
 
@@ -161,6 +164,9 @@ def licences_page(packages: Sequence[Locked]) -> str:
             if package.lock == lock:
                 told = licence(package.name) or "of another platform, or not installed"
                 lines.append(f"| {package.name} | {package.version} | {told} |")
+    lines += ["", "## For the dashboard (`node/dashboard/vendor/versions.json`)", ""]
+    lines += ["| package of npm | version | licence |", "|---|---|---|"]
+    lines += [f"| {each.name} | {each.version} | {each.licence} |" for each in vendor.packages()]
     return "\n".join(lines) + "\n"
 
 
@@ -168,16 +174,20 @@ def licences_page(packages: Sequence[Locked]) -> str:
 
 
 def sbom() -> dict[str, Any]:
-    """CycloneDX 1.6 of what the daemon installs. The same lock file gives the same document, so it bears no date."""
+    """CycloneDX 1.6 of what the daemon installs, the dashboard's libraries included.
+
+    The same pins give the same document, so it bears no date.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    digest = hashlib.sha256((ROOT / RUNTIME).read_bytes()).hexdigest()
+    pins = (RUNTIME, str(vendor.VERSIONS.relative_to(ROOT)))
+    digests = {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest() for path in pins}
     own = f"pkg:pypi/{project['name']}@{project['version']}"
-    packages = locked(RUNTIME)
+    components = [*map(_component, locked(RUNTIME)), *map(_vendored, vendor.packages())]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, digest)}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ' '.join(digests.values()))}",
         "version": 1,
         "metadata": {
             "component": {
@@ -188,10 +198,10 @@ def sbom() -> dict[str, Any]:
                 "licenses": [{"license": {"id": project["license"]}}],
                 "purl": own,
             },
-            "properties": [{"name": f"strand:sha256:{RUNTIME}", "value": digest}],
+            "properties": [{"name": f"strand:sha256:{path}", "value": digest} for path, digest in digests.items()],
         },
-        "components": [_component(package) for package in packages],
-        "dependencies": [{"ref": own, "dependsOn": sorted(_purl(package) for package in packages)}],
+        "components": components,
+        "dependencies": [{"ref": own, "dependsOn": sorted(each["bom-ref"] for each in components)}],
     }
 
 
@@ -211,6 +221,19 @@ def _component(package: Locked) -> dict[str, Any]:
         # Any of these files may have been installed: one for each platform, and the source.
         "hashes": [{"alg": "SHA-256", "content": each} for each in package.hashes],
         **licences,
+    }
+
+
+def _vendored(package: vendor.Package) -> dict[str, Any]:
+    purl = f"pkg:npm/{package.name.replace('@', '%40')}@{package.version}"
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": package.name,
+        "version": package.version,
+        "purl": purl,
+        "hashes": [{"alg": "SHA-512", "content": package.sha512}],
+        "licenses": [{"expression": package.licence}],
     }
 
 

@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("node/*/README.md"), *(ROOT / "docs").rglob("*.md")]
+)
 
 FOLDERS = ("node", "protocol", "consensus", "simnet", "tests")
 

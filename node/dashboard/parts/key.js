@@ -1,14 +1,41 @@
-/** A key or an id in short: eight digits and a colour that it always has; all digits as its title. */
+/** A key or id: a colour that it always has, its first digits, and the whole of it for whoever copies or points. */
 
+import { useEffect, useState } from "preact/hooks";
 import { html } from "strand/parts/html.js";
 import { hueOf, shortKey } from "strand/state/format.js";
 
+/** Time in ms for which a button says that it has copied. */
+const SAID_MS = 1_500;
+
 /**
- * Draw a key.
- * @param {{value: string}} props hexadecimal
+ * @param {{value: string, name?: string}} props `name`: what to show in place of the digits, such as `you`
  */
-export function KeyName({ value }) {
-  return html`<code class="key" title=${value}>
-    <span class="swatch" aria-hidden="true" style=${{ "--hue": hueOf(value) }}></span>${shortKey(value)}
-  </code>`;
+export function Key({ value, name }) {
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    if (!said) return undefined;
+    const timer = setTimeout(() => setSaid(""), SAID_MS);
+    return () => clearTimeout(timer);
+  }, [said]);
+  // Without a secure context there is no clipboard; the title still has the whole.
+  const copy = () => navigator.clipboard?.writeText(value).then(
+    () => setSaid("copied"),
+    () => setSaid("not copied"),
+  );
+  return html`
+    <button type="button" class="key" title=${value} onClick=${copy}>
+      <${Swatch} value=${value} />
+      <span class=${name ? "" : "mono"}>${said || name || shortKey(value)}</span>
+      <span class="spoken">${said ? "" : `copy ${value}`}</span>
+    </button>
+  `;
+}
+
+/** The colour alone, beside something that says the key. */
+export function Swatch({ value }) {
+  return html`
+    <svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">
+      <rect width="10" height="10" rx="2" fill=${`hsl(${hueOf(value)} 65% 50%)`} />
+    </svg>
+  `;
 }

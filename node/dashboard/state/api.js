@@ -1,6 +1,7 @@
 /** Requests to the node. What goes wrong is a value: each function returns `{data, error}`, and one of them is set. */
 
-const SESSION_OVER = "This browser's session is over: run `strand ui` and open the link that it prints.";
+/** What to do when the node lets this browser in no more. */
+export const SESSION_OVER = "This browser's session is over: run `strand ui` and open the link that it prints.";
 const UNREACHABLE = "The node does not answer. Is it running?";
 
 /** A reply: the decoded JSON, or one line that says why there is none, with the status (0: no reply came). */

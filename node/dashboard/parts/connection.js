@@ -1,0 +1,26 @@
+/** Says whether what the page shows is as it is now. */
+
+import { html } from "strand/parts/html.js";
+import { count, moment } from "strand/state/format.js";
+
+const LOOKS = {
+  connecting: { glyph: "◌", tone: "", words: () => "connecting" },
+  live: { glyph: "●", tone: "good", words: () => "live" },
+  stale: { glyph: "▲", tone: "warn", words: ({ since_ms }) => `stale since ${moment(since_ms).slice(11)}` },
+  refused: { glyph: "✕", tone: "bad", words: () => "session over" },
+};
+
+/**
+ * @param {{connection: import("../state/stream.js").Connection}} props
+ */
+export function ConnectionBadge({ connection }) {
+  const { glyph, tone, words } = LOOKS[connection.state];
+  const lost = connection.lost === null ? "events lost" : count(connection.lost, "event lost", "events lost");
+  return html`
+    <span class="row" role="status">
+      <span class=${`badge ${tone}`}><span aria-hidden="true">${glyph}</span> ${words(connection)}</span>
+      ${connection.lost !== 0 &&
+      html`<span class="badge warn" title="A round that lacks events is marked; open it to fetch them.">${lost}</span>`}
+    </span>
+  `;
+}
