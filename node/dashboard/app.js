@@ -22,6 +22,7 @@ const SCREENS = {
   ask: AskView,
   rounds: RoundsView,
   round: RoundView,
+  replay: RoundView,
   network: NetworkView,
   machine: MachineView,
   verify: VerifyView,
@@ -43,7 +44,7 @@ addEventListener("unhandledrejection", () => (fault.value = FAULT));
 export function App() {
   const main = useRef(null);
   const first = useRef(true);
-  const { view, id } = route.value;
+  const { view, id, query } = route.value;
   useEffect(() => {
     // Whoever reads by ear or keyboard begins at the new view; at the start the browser's own place is right.
     if (!first.current) main.current.focus();
@@ -66,7 +67,7 @@ export function App() {
     <main id="main" tabindex="-1" ref=${main}>
       ${fault.value && html`<p class="notice bad" role="alert">${fault.value}</p>`}
       ${connection.value.state === "refused" && html`<p class="notice bad" role="alert">${SESSION_OVER}</p>`}
-      <${SCREENS[view]} key=${`${view}/${id}`} id=${id} />
+      <${SCREENS[view]} key=${`${view}/${id}`} id=${id} query=${query} />
     </main>
   `;
 }

@@ -1,12 +1,12 @@
 /** What a valid certificate says: the question, the winner, the ranking, and who co-signed. */
 
 import { AnswerText } from "strand/parts/answer_text.js";
+import { Badge } from "strand/parts/badge.js";
 import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
-import { KeyName } from "strand/parts/key.js";
-import { Clauses, OutcomeBadge } from "strand/parts/outcome.js";
+import { Key } from "strand/parts/key.js";
 import { percent } from "strand/state/format.js";
-import { bestWords, correctWords, findingsClauses, reasonWords, stopWords } from "strand/state/outcome.js";
+import { bestWords, correctWords, findingBadges, outcomeBadge, outcomeSentence, stopWords } from "strand/state/outcome.js";
 import { visible } from "strand/state/text.js";
 import { statements } from "strand/state/verification.js";
 
@@ -18,15 +18,15 @@ export function CertificateReport({ report }) {
   return html`<section class="panel" aria-labelledby="says">
     <h2 id="says">What it says</h2>
     <p class="row">
-      <${OutcomeBadge} word=${report.outcome} />
+      <${Badge} ...${outcomeBadge(report.outcome)} />
       <span>${bestWords(report.ranking[0]?.p_best ?? null)}</span>
     </p>
-    ${reasonWords(report.reason) && html`<p class="notice">Outcome ${report.outcome}: ${reasonWords(report.reason)}.</p>`}
+    ${outcomeSentence(report.reason) && html`<p class="notice">${outcomeSentence(report.reason)}</p>`}
     <${Facts} report=${report} />
     <${Conversation} turns=${report.turns} />
     ${report.winner.author &&
     html`<div class="row apart">
-        <h3>Winning answer, by <${KeyName} value=${report.winner.author} /></h3>
+        <h3>Winning answer, by <${Key} value=${report.winner.author} /></h3>
         <${CopyButton} text=${report.winner.text} what="answer" />
       </div>
       <${AnswerText} text=${report.winner.text} />`}
@@ -40,12 +40,12 @@ export function CertificateReport({ report }) {
 }
 
 function Facts({ report }) {
-  return html`<dl class="facts">
+  return html`<dl class="verify-facts">
     ${statements(report).map(([name, words]) => html`<div><dt>${name}</dt><dd>${visible(words)}</dd></div>`)}
     <div><dt>Judging ended</dt><dd>${stopWords(report.stop)}</dd></div>
     <div><dt>Sureness</dt><dd>${correctWords(report.p_correct, "the asker")}</dd></div>
-    <div><dt>Asked by</dt><dd><${KeyName} value=${report.requester} /></dd></div>
-    <div><dt>Round</dt><dd><${KeyName} value=${report.query_id} /></dd></div>
+    <div><dt>Asked by</dt><dd><${Key} value=${report.requester} /></dd></div>
+    <div><dt>Round</dt><dd><${Key} value=${report.query_id} /></dd></div>
   </dl>`;
 }
 
@@ -54,7 +54,7 @@ function Conversation({ turns }) {
   return html`<details open=${turns.length === 1}>
     <summary>${turns.length === 1 ? "Question" : `Conversation of ${turns.length} turns`}</summary>
     ${turns.map(
-      ({ role, text }) => html`<div class="turn">
+      ({ role, text }) => html`<div class="verify-turn">
         ${turns.length > 1 && html`<h4 class="muted">${role}</h4>`}
         <p class="prose">${visible(text)}</p>
       </div>`,
@@ -78,24 +78,28 @@ function Ranking({ report: { ranking, set_aside, testing } }) {
         ${ranking.map(
           (each, index) => html`<tr>
             <td>${index + 1}</td>
-            <td><${KeyName} value=${each.author} /></td>
+            <td><${Key} value=${each.author} /></td>
             <td class="number">${percent(each.p_best)}</td>
             <td class="number">${each.strength.toFixed(2)}</td>
             <td class="number">${each.cluster_size}</td>
-            ${isTested && html`<td class="row"><${Clauses} clauses=${findingsClauses(each.findings)} /></td>`}
+            ${isTested && html`<${Findings} findings=${each.findings} />`}
           </tr>`,
         )}
         ${set_aside.map(
           (each) => html`<tr>
             <td>set aside</td>
-            <td><${KeyName} value=${each.author} /></td>
+            <td><${Key} value=${each.author} /></td>
             <td class="number">–</td><td class="number">–</td><td class="number">–</td>
-            ${isTested && html`<td class="row"><${Clauses} clauses=${findingsClauses(each.findings)} /></td>`}
+            ${isTested && html`<${Findings} findings=${each.findings} />`}
           </tr>`,
         )}
       </tbody>
     </table>
   </div>`;
+}
+
+function Findings({ findings }) {
+  return html`<td><span class="row">${findingBadges(findings).map((each) => html`<${Badge} ...${each} />`)}</span></td>`;
 }
 
 /** Members that did less than they could, or something else. */
@@ -108,10 +112,10 @@ function Remarks({ report }) {
   ].filter(([, keys]) => keys.length);
   if (lists.length + report.declines.length === 0) return null;
   return html`<ul>
-    ${lists.map(([words, keys]) => html`<li>${words}: ${keys.map((key) => html`<${KeyName} value=${key} /> `)}</li>`)}
+    ${lists.map(([words, keys]) => html`<li>${words}: ${keys.map((key) => html`<${Key} value=${key} /> `)}</li>`)}
     ${report.declines.map(
       ({ author, phase, reason }) =>
-        html`<li><${KeyName} value=${author} /> declined ${phase}: ${visible(reason)}</li>`,
+        html`<li><${Key} value=${author} /> declined ${phase}: ${visible(reason)}</li>`,
     )}
   </ul>`;
 }

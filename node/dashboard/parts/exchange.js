@@ -2,16 +2,16 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { AnswerText } from "strand/parts/answer_text.js";
+import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
 import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
-import { KeyName } from "strand/parts/key.js";
-import { Clauses, OutcomeBadge } from "strand/parts/outcome.js";
+import { Key } from "strand/parts/key.js";
 import { getJson } from "strand/state/api.js";
 import { queueLine, remedyOf } from "strand/state/asking.js";
 import { DEFAULTS, settingsLine } from "strand/state/conversation.js";
 import { duration } from "strand/state/format.js";
-import { bestWords, correctWords, endingWords, findingsClauses, reasonWords } from "strand/state/outcome.js";
+import { bestWords, correctWords, endingWords, findingBadges, outcomeBadge, outcomeSentence } from "strand/state/outcome.js";
 import { stepsOf } from "strand/state/phases.js";
 import { roundHref } from "strand/state/route.js";
 import { visible } from "strand/state/text.js";
@@ -27,10 +27,10 @@ export function Exchange({ exchange, talk }) {
   const { number, question, settings, state, round, refusal } = exchange;
   const said = settingsLine(settings);
   return html`<li class="exchange">
-    <div class="question">
+    <div class="ask-question">
       <h2 class="spoken">Question ${number}</h2>
       <p class="prose">${visible(question)}</p>
-      ${said !== settingsLine(DEFAULTS) && html`<p class="muted small">${said}</p>`}
+      ${said !== settingsLine(DEFAULTS) && html`<p class="muted ask-said">${said}</p>`}
     </div>
     ${state === "refused" && html`<${Refused} number=${number} refusal=${refusal} talk=${talk} />`}
     ${state === "lost" && html`<${Lost} exchange=${exchange} talk=${talk} />`}
@@ -55,7 +55,7 @@ function Waiting({ number, talk }) {
     const timer = setInterval(() => getJson("/api/queue").then(({ data }) => setQueue(data)), LOOK_MS);
     return () => clearInterval(timer);
   }, []);
-  return html`<p class="row course">
+  return html`<p class="row ask-course">
     <span class="muted">${queueLine(queue)}</span>
     <${CancelButton} number=${number} talk=${talk} />
   </p>`;
@@ -64,8 +64,8 @@ function Waiting({ number, talk }) {
 function Course({ exchange: { number, round }, talk }) {
   const began = useRef(Date.now() - round.at_ms);
   const now = useNow(1_000);
-  return html`<div class="row course">
-    <ol class="steps">
+  return html`<div class="row ask-course">
+    <ol class="ask-steps">
       ${stepsOf(round).map(
         ({ words, state }) => html`<li class=${state} aria-current=${state === "now" ? "step" : null}>
           ${state === "done" && html`<span aria-hidden="true">✓ </span>`}${words}
@@ -92,18 +92,18 @@ function CancelButton({ number, talk }) {
 
 function Answer({ exchange: { round, state, settings } }) {
   const { outcome, reason, p_best, p_correct, author, answer, findings, own_engine } = round.decided;
-  const clauses = findingsClauses(findings);
-  return html`<article class="panel answer" aria-label="Answer">
+  const badges = findingBadges(findings);
+  return html`<article class="panel ask-answer" aria-label="Answer">
     <div class="row">
-      <${OutcomeBadge} word=${outcome} />
-      ${author && html`<span class="muted">by <${KeyName} value=${author} /></span>`}
+      <${Badge} ...${outcomeBadge(outcome)} />
+      ${author && html`<span class="muted">by <${Key} value=${author} /></span>`}
       <span class="muted">${round.at_ms > 0 && state === "over" && `in ${duration(round.at_ms)}`}</span>
       <span class="row end">
         <a href=${roundHref(round.id)}>How it was decided</a>
         <${CopyButton} text=${answer} what="answer" />
       </span>
     </div>
-    ${reasonWords(reason) && html`<p class="notice">${capital(reasonWords(reason))}: check the answer before you use it.</p>`}
+    ${outcomeSentence(reason) && html`<p class="notice">${outcomeSentence(reason)} Check it before you use it.</p>`}
     <${AnswerText} text=${answer} />
     <ul class="plain">
       <li>${bestWords(p_best)}</li>
@@ -112,20 +112,19 @@ function Answer({ exchange: { round, state, settings } }) {
     </ul>
     ${settings.task === "code" &&
     html`<p class="row" aria-label="Findings">
-      ${clauses.length
-        ? html`<${Clauses} clauses=${clauses} />`
-        : html`<span class="muted">Not tested: that takes three other members with equal Rust tools.</span>`}
+      ${badges.map((each) => html`<${Badge} ...${each} />`)}
+      ${badges.length === 0 && html`<span class="muted">${untestedWords(round)}</span>`}
     </p>`}
   </article>`;
 }
 
 function NoAnswer({ exchange: { number, round }, talk }) {
   const { ending, fault } = round.ended.requester ?? {};
-  const reason = reasonWords(round.decided?.reason);
+  const why = outcomeSentence(round.decided?.reason) || endingWords(ending, visible(fault ?? ""));
   return html`<div class="notice">
     <p class="row">
-      <${OutcomeBadge} word=${round.decided?.outcome ?? ending ?? "over"} />
-      <span>${reason ? `There is no answer: ${reason}.` : endingWords(ending, visible(fault ?? ""))}</span>
+      <${Badge} ...${outcomeBadge(round.decided?.outcome ?? ending ?? "over")} />
+      <span>${why}</span>
     </p>
     <p class="row">
       <button type="button" class="small" onClick=${() => talk.takeBack(number)}>Change and ask again</button>
@@ -149,6 +148,13 @@ function Refused({ number, refusal: { error, status, retry_s }, talk }) {
   </div>`;
 }
 
+/** Why nothing is known of what an answer does. */
+function untestedWords(round) {
+  const isTested = round.phases.some((each) => each.phase === "testing");
+  if (isTested) return "Tested, but nothing is settled: the testers' tools failed, or their reports differ.";
+  return "Not tested: that takes three other members with equal Rust tools.";
+}
+
 /** The stream of a round is lost, by a reload or by the network: the round goes on, and the node knows how it ends. */
 function Lost({ exchange: { number, round }, talk }) {
   const [why, setWhy] = useState("");
@@ -159,7 +165,7 @@ function Lost({ exchange: { number, round }, talk }) {
     const timer = setInterval(look, LOOK_MS);
     return () => clearInterval(timer);
   }, [why, number]);
-  return html`<p class="row course">
+  return html`<p class="row ask-course">
     <span class="muted">${why || "The round goes on; its answer will stand here."}</span>
     ${round.id && html`<a href=${roundHref(round.id)}>Watch the round</a>`}
     ${why && html`<button type="button" class="small" onClick=${() => setWhy("")}>Look again</button>`}

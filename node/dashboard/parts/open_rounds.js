@@ -1,8 +1,8 @@
 /** Rounds that are open now, as the stream of events tells them: those that this node asked, and those it works for. */
 
-import { useNow } from "strand/parts/clock.js";
+import { store } from "strand/live.js";
 import { html } from "strand/parts/html.js";
-import { KeyName } from "strand/parts/key.js";
+import { Key } from "strand/parts/key.js";
 import { isOver, questionLine, stateWords } from "strand/state/derived.js";
 import { duration } from "strand/state/format.js";
 import { roundHref } from "strand/state/route.js";
@@ -12,33 +12,27 @@ const HEAD_CHARS_MAX = 120;
 /** Open rounds that are listed; a node takes part in at most 32 at once. */
 const OPEN_MAX = 32;
 
-/** Time after its last event until an open round is no longer taken for one, ms: no phase is silent for so long. */
-const SILENT_MS_MAX = 15 * 60_000;
-
-/**
- * Draw the list; nothing while no round is open.
- * @param {{store: import("strand/state/store.js").Store}} props
- */
-export function OpenRounds({ store }) {
+/** Draw the list; nothing while no round is open. */
+export function OpenRounds() {
   const open = [...store.rounds.value.values()].map((each) => each.round).filter((round) => !isOver(round));
   if (open.length === 0) return null;
   return html`<section class="history" aria-labelledby="open">
     <h2 id="open">Open now</h2>
-    <ol class="rounds">
+    <ol class="history-list">
       ${open.slice(-OPEN_MAX).reverse().map((round) => html`<${OpenRound} key=${round.id} round=${round} />`)}
     </ol>
   </section>`;
 }
 
 function OpenRound({ round }) {
-  return html`<li class="round open">
+  return html`<li class="history-row">
     <div class="row apart">
-      <a class="head" href=${roundHref(round.id)}>${questionLine(round, HEAD_CHARS_MAX) || "A question of another node"}</a>
+      <a class="history-head" href=${roundHref(round.id)}>${questionLine(round, HEAD_CHARS_MAX) || "A question of another node"}</a>
       <span class="muted number">${duration(round.at_ms)}</span>
     </div>
-    <p class="row facts">
+    <p class="row history-facts">
       <span class="badge live"><span aria-hidden="true">● </span>${stateWords(round)}</span>
-      ${!round.asked && round.joined && html`<span class="muted">for <${KeyName} value=${round.joined.requester} /></span>`}
+      ${!round.asked && round.joined && html`<span class="muted">for <${Key} value=${round.joined.requester} /></span>`}
     </p>
   </li>`;
 }

@@ -7,16 +7,19 @@ import { FINDINGS } from "strand/state/conversation.js";
 import { percent, size } from "strand/state/format.js";
 
 const TASKS = {
-  code: "Rust code: compiled and tested where members can",
-  final: "One final answer, such as a number: equal answers count together",
-  open: "Open text: judged by reading alone",
+  code: { name: "Rust code", hint: "Answers are compiled and tested where members can." },
+  final: { name: "A final answer", hint: "Such as a number or a name: equal answers count together." },
+  open: { name: "Open text", hint: "Judged by reading alone." },
 };
 
 const AUDIENCES = {
-  trusted: "Trusted: only nodes that you named",
-  members: "Members: only those who work on it",
-  public: "Public: everybody in the network",
+  trusted: { name: "Trusted nodes", hint: "Only nodes that you named in the configuration." },
+  members: { name: "The round's members", hint: "Only those that work on it." },
+  public: { name: "Everybody", hint: "It is published in the network." },
 };
+
+/** What a least P(correct) does. */
+const LEAST_HINT = "An answer below it is marked as a guess.";
 
 /** Confidences that may be asked for, in percent. */
 const CONFIDENCES = ["50", "60", "70", "80", "90", "95"];
@@ -36,16 +39,17 @@ export function Options({ talk, configured }) {
   const settings = talk.settings.value;
   const set = (name) => (event) => talk.set({ [name]: event.target.value });
   const own = (name) => configured[`round.${name}`]?.value;
-  const asConfigured = (words) => (words ? `As configured (${words})` : "As configured");
   const least = own("confidence_min");
+  const audience = AUDIENCES[settings.audience || own("audience")];
   return html`<div class="fields">
-    <${Choice} label="Task" value=${settings.task} options=${TASKS} onChange=${set("task")} />
-    <${Choice} label="Who may read it" value=${settings.audience} onChange=${set("audience")}
-      options=${{ "": asConfigured(own("audience")), ...AUDIENCES }} />
-    <${Choice} label="Least P(correct)" value=${settings.confidence} onChange=${set("confidence")}
+    <${Choice} label="Task" value=${settings.task} hint=${TASKS[settings.task].hint} options=${namesOf(TASKS)}
+      onChange=${set("task")} />
+    <${Choice} label="Who may read it" value=${settings.audience} hint=${audience?.hint} onChange=${set("audience")}
+      options=${[["", asConfigured(AUDIENCES[own("audience")]?.name)], ...namesOf(AUDIENCES)]} />
+    <${Choice} label="Least P(correct)" value=${settings.confidence} hint=${LEAST_HINT} onChange=${set("confidence")}
       options=${[
         ["", asConfigured(least === undefined ? "" : percent(least))],
-        ...CONFIDENCES.map((each) => [each, `${each} %: below it the answer is marked as a guess`]),
+        ...CONFIDENCES.map((each) => [each, `${each} %`]),
       ]} />
     ${settings.task === "code" &&
     html`
@@ -55,14 +59,17 @@ export function Options({ talk, configured }) {
   </div>`;
 }
 
-function Choice({ label, value, options, onChange }) {
+const namesOf = (choices) => Object.entries(choices).map(([value, { name }]) => [value, name]);
+const asConfigured = (words) => (words ? `As configured: ${words}` : "As configured");
+
+function Choice({ label, value, options, hint, onChange }) {
   const id = useId();
-  const pairs = Array.isArray(options) ? options : Object.entries(options);
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <select id=${id} value=${value} onChange=${onChange}>
-      ${pairs.map(([name, words]) => html`<option value=${name} selected=${name === value}>${words}</option>`)}
+    <select id=${id} aria-describedby=${`${id}-hint`} onChange=${onChange}>
+      ${options.map(([each, words]) => html`<option value=${each} selected=${each === value}>${words}</option>`)}
     </select>
+    <span id=${`${id}-hint`} class="hint">${hint}</span>
   </div>`;
 }
 
@@ -99,7 +106,7 @@ function Tests({ talk }) {
     <textarea id=${id} class="mono" rows="3" spellcheck="false" value=${tests} aria-describedby=${`${id}-size`}
       placeholder="assert_eq!(double(2), 4);"
       onInput=${(event) => talk.set({ tests: event.target.value })}></textarea>
-    <span id=${`${id}-size`} class=${bytes > TESTS_BYTES_MAX ? "over" : "muted"}>
+    <span id=${`${id}-size`} class=${`hint ${bytes > TESTS_BYTES_MAX ? "over-limit" : ""}`}>
       Rust: functions with <code>#[test]</code>, or plain assertions; ${size(bytes)} of at most ${size(TESTS_BYTES_MAX)}
     </span>
     <div class="row">

@@ -1,10 +1,10 @@
 /** One round of the history in a few lines. */
 
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
-import { OutcomeBadge } from "strand/parts/outcome.js";
 import { ago, count, duration, moment, percent } from "strand/state/format.js";
 import { TASKS } from "strand/state/history.js";
-import { reasonWords } from "strand/state/outcome.js";
+import { outcomeBadge, outcomeSentence } from "strand/state/outcome.js";
 import { roundHref } from "strand/state/route.js";
 import { oneLine } from "strand/state/text.js";
 
@@ -18,17 +18,17 @@ const HEAD_CHARS_MAX = 200;
 export function RoundRow({ round }) {
   const head = oneLine(round.text, HEAD_CHARS_MAX);
   const answer = oneLine(round.answer.replace(/^```\w*\n/, ""), HEAD_CHARS_MAX);
-  const why = reasonWords(round.reason) || oneLine(round.why_not, HEAD_CHARS_MAX);
-  return html`<li class="round">
+  const why = outcomeSentence(round.reason) || oneLine(round.why_not, HEAD_CHARS_MAX);
+  return html`<li class="history-row">
     <div class="row apart">
-      <a class="head" href=${roundHref(round.query_id)}>${head || "a question without a text"}</a>
+      <a class="history-head" href=${roundHref(round.query_id)}>${head || "a question without a text"}</a>
       <time class="muted" datetime=${new Date(round.asked_ms).toISOString()} title=${moment(round.asked_ms)}>
         ${ago(round.asked_ms, Date.now())}
       </time>
     </div>
-    ${answer && html`<p class="muted answer-head">${answer}</p>`}
-    <p class="row facts">
-      <${OutcomeBadge} word=${round.outcome ?? round.ending ?? "open"} />
+    ${answer && html`<p class="muted history-answer">${answer}</p>`}
+    <p class="row history-facts">
+      <${Badge} ...${outcomeBadge(round.outcome ?? round.ending ?? "open")} />
       ${why && html`<span>${why}</span>`}
       ${round.gold && html`<span class="badge">gold</span>`}
       <span class="muted">${factsOf(round)}</span>

@@ -1,6 +1,7 @@
 /** The steps of a certificate's verification, each with its rules, and what these rules say. */
 
 import { useRef } from "preact/hooks";
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { RULES, rulesIn } from "strand/state/rules.js";
 import { visible } from "strand/state/text.js";
@@ -28,7 +29,7 @@ export function VerificationSteps({ verification: { steps } }) {
     <details ref=${table}>
       <summary>What these rules say</summary>
       <p class="muted">In short; <code>protocol/README.md</code> of the project has each rule in full, by its number.</p>
-      <dl class="rules">
+      <dl class="verify-rules">
         ${Object.entries(RULES)
           .filter(([rule]) => named.has(rule))
           .map(([rule, words]) => html`<div data-rule=${rule} tabindex="-1"><dt>${rule}</dt><dd>${words}</dd></div>`)}
@@ -38,10 +39,9 @@ export function VerificationSteps({ verification: { steps } }) {
 }
 
 function Step({ step: { rule, text, state }, explain }) {
-  const { sign, tone, word } = STEP_STATES[state];
   const rules = rulesIn(rule);
   return html`<li class=${state}>
-    <span class=${`badge ${tone}`}><span aria-hidden="true">${sign} </span>${word}</span>
+    <${Badge} ...${STEP_STATES[state]} />
     <div>
       <p>${visible(text)}</p>
       ${state === "failed" && rules.map((each) => html`<p class="broken"><strong>${each}</strong> ${RULES[each]}</p>`)}

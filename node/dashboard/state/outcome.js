@@ -1,28 +1,16 @@
 /** What a round's outcome, its probabilities and its findings mean, in words. Pure. */
 
+import { findingWords } from "strand/state/findings.js";
 import { count, percent } from "strand/state/format.js";
+import { OUTCOME_REASONS, OUTCOMES } from "strand/state/words.js";
 
-/** Outcomes and endings: a sign and a tone beside the word, so that colour is never alone. */
-const MARKS = {
-  decided: { sign: "✓", tone: "good" },
-  degraded: { sign: "!", tone: "warn" },
-  failed: { sign: "✗", tone: "bad" },
-  cancelled: { sign: "–", tone: "" },
-  interrupted: { sign: "–", tone: "warn" },
-  left: { sign: "–", tone: "warn" },
-  lost: { sign: "✗", tone: "bad" },
-  void: { sign: "✗", tone: "bad" },
-};
-
-/** Why an outcome is not `decided`, by the protocol's name (rule R9). */
-const REASONS = {
-  no_commitments: "no member committed to an answer in time",
-  no_answers: "no member opened its answer in time",
-  declined: "every member that was asked for an answer declined",
-  too_few_answers: "fewer answers came than the network asks for",
-  no_weight: "nobody's vote counts for the node that asked",
-  too_few_judges: "too few judges compared the best answers",
-  low_confidence: "the swarm is less sure than was asked for, so this is a guess",
+/** Endings of rounds that have no outcome. */
+const ENDED = {
+  cancelled: { glyph: "–", tone: "", words: "cancelled" },
+  interrupted: { glyph: "▲", tone: "warn", words: "interrupted" },
+  left: { glyph: "▲", tone: "warn", words: "left" },
+  lost: { glyph: "✕", tone: "bad", words: "lost" },
+  void: { glyph: "✕", tone: "bad", words: "void" },
 };
 
 /** Why judging ended (rule R8). */
@@ -46,22 +34,23 @@ const ENDINGS = {
 };
 
 /**
- * Return the sign and the tone of an outcome or ending; none for an unknown word.
- * @param {string | null | undefined} word
- * @returns {{sign: string, tone: string}} `tone` is a class of `.badge`, or empty
+ * Return the badge of an outcome, or of another end of a round.
+ * @param {string} word such as `decided` or `cancelled`
+ * @returns {{glyph?: string, tone?: string, words: string}}
  */
-export function markOf(word) {
-  return Object.hasOwn(MARKS, word ?? "") ? MARKS[word] : { sign: "", tone: "" };
+export function outcomeBadge(word) {
+  if (Object.hasOwn(OUTCOMES, word)) return OUTCOMES[word];
+  return Object.hasOwn(ENDED, word) ? ENDED[word] : { words: word };
 }
 
 /**
- * Return why an outcome is not `decided`; empty if it is.
+ * Return why an outcome is not `decided`, as a sentence; empty if it is.
  * @param {string | null | undefined} reason
  * @returns {string}
  */
-export function reasonWords(reason) {
+export function outcomeSentence(reason) {
   if (!reason || reason === "none") return "";
-  return Object.hasOwn(REASONS, reason) ? REASONS[reason] : reason.replaceAll("_", " ");
+  return Object.hasOwn(OUTCOME_REASONS, reason) ? OUTCOME_REASONS[reason] : `Reason: ${reason.replaceAll("_", " ")}.`;
 }
 
 /**
@@ -124,34 +113,13 @@ export function correctWords(share, asker = "this node") {
 }
 
 /**
- * Return what testers settled about an answer, in short clauses; none if nothing is known.
- * @param {Object | null | undefined} found `AnswerFindings` of the API
- * @returns {{text: string, tone: string}[]} `tone` is a class of `.badge`, or empty
+ * Return what testers settled about an answer, as badges; none if nothing is known.
+ * @param {Object | null | undefined} findings `AnswerFindings` of the API
+ * @returns {{tone: string, glyph: string, words: string}[]}
  */
-export function findingsClauses(found) {
-  if (!found) return [];
-  const told = [statusClause(found), checksClause(found.tests, "tests"), checksClause(found.examples, "examples")];
-  if (found.lints) told.push(warningsClause(Object.values(found.lints).reduce((sum, each) => sum + each, 0)));
-  if (found.unsafe) told.push({ text: `${count(found.unsafe, "use")} of unsafe`, tone: "warn" });
-  if (found.panics) told.push({ text: `panics on ${found.panics} of ${count(found.inputs, "input")}`, tone: "warn" });
-  if (found.alike?.length) told.push({ text: `behaves like ${count(found.alike.length, "other answer")}`, tone: "good" });
-  return told.filter(Boolean);
-}
-
-function statusClause({ status, error }) {
-  if (status === "compiles") return { text: "compiles", tone: "good" };
-  if (status === "fails") return { text: `does not compile${error ? ` (${error})` : ""}`, tone: "bad" };
-  return { text: "not known whether it compiles", tone: "" };
-}
-
-function checksClause(checks, noun) {
-  if (!checks) return null;
-  const all = checks.passed + checks.failed + checks.not_run;
-  const unknown = checks.not_run ? `, ${checks.not_run} not run` : "";
-  const tone = checks.failed ? "bad" : checks.not_run ? "warn" : "good";
-  return { text: `${checks.passed} of ${all} ${noun} pass${unknown}`, tone };
-}
-
-function warningsClause(warnings) {
-  return warnings ? { text: count(warnings, "warning"), tone: "warn" } : { text: "no warnings", tone: "good" };
+export function findingBadges(findings) {
+  if (!findings?.reports) return [];
+  const alike = findings.alike.length;
+  const told = findingWords(findings);
+  return alike ? [...told, { tone: "good", glyph: "=", words: `behaves like ${count(alike, "other answer")}` }] : told;
 }

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals-core";
 import { count, percent, size } from "strand/state/format.js";
-import { reasonWords } from "strand/state/outcome.js";
+import { outcomeSentence } from "strand/state/outcome.js";
 
 /** Most bytes of a certificate (`CERTIFICATE_BYTES_MAX`); a larger file is not read. */
 export const CERTIFICATE_BYTES_MAX = 8 * 1024 * 1024;
@@ -13,11 +13,11 @@ export const CERTIFICATE_BYTES_MAX = 8 * 1024 * 1024;
  */
 export const handedReplay = signal(null);
 
-/** States of steps: a sign and a tone beside the word. */
+/** States of steps: a glyph and a tone beside the words. */
 export const STEP_STATES = {
-  passed: { sign: "✓", tone: "good", word: "holds" },
-  failed: { sign: "✗", tone: "bad", word: "fails" },
-  not_reached: { sign: "–", tone: "", word: "not reached" },
+  passed: { glyph: "✓", tone: "good", words: "holds" },
+  failed: { glyph: "✕", tone: "bad", words: "fails" },
+  not_reached: { glyph: "–", tone: "", words: "not reached" },
 };
 
 /**
@@ -52,7 +52,7 @@ export function verdictLine({ valid, steps, reason, detail }) {
 export function statements(report) {
   const { outcome, reason, ballots, comparisons, abstentions, cosignatures, members, full } = report;
   const told = [
-    ["Outcome", reasonWords(reason) ? `${outcome}: ${reasonWords(reason)}` : outcome],
+    ["Outcome", [outcome, outcomeSentence(reason)].filter(Boolean).join(": ")],
     ["Network", report.network],
     ["Co-signed", `by ${cosignatures} of ${count(members, "member")}: a ${full ? "full" : "partial"} certificate`],
     ["Judged", `${count(ballots, "ballot")}, ${count(comparisons, "comparison")}, ${count(abstentions, "abstention")}`],

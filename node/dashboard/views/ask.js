@@ -10,7 +10,7 @@ import { Talk } from "strand/state/talk.js";
 /** Questions to begin with. */
 const EXAMPLES = [
   "Write a Rust function that finds the first string longer than 10 characters in a vector.",
-  "Write `fn merge(a: &[i32], b: &[i32]) -> Vec<i32>` that merges two sorted slices.",
+  "Write fn merge(a: &[i32], b: &[i32]) -> Vec<i32> that merges two sorted slices.",
   "Why does the borrow checker refuse to push to a vector while I iterate over it? Show the usual ways out.",
 ];
 
@@ -36,7 +36,7 @@ export function AskView() {
     </div>
     ${exchanges.length === 0
       ? html`<${Beginning} example=${example} />`
-      : html`<ol class="exchanges">
+      : html`<ol class="ask-exchanges">
           ${exchanges.map((each) => html`<${Exchange} key=${each.number} exchange=${each} talk=${talk} />`)}
         </ol>`}
     <${Composer} talk=${talk} configured=${configured} writing=${writing} />
@@ -44,13 +44,13 @@ export function AskView() {
 }
 
 function Beginning({ example }) {
-  return html`<section class="beginning" aria-labelledby="beginning">
+  return html`<section class="ask-beginning" aria-labelledby="beginning">
     <h2 id="beginning">What should the swarm answer?</h2>
     <p class="muted">
       Several models answer, each by itself; then they judge each other's answers. You get the best one, how sure the
       swarm is of it, and a certificate that anybody can check.
     </p>
-    <ul class="examples">
+    <ul class="ask-examples">
       ${EXAMPLES.map(
         (text) => html`<li><button type="button" onClick=${() => example(text)}>${text}</button></li>`,
       )}

@@ -1,6 +1,7 @@
 /** The history: open rounds as they go, and all rounds that the node asked, searched and page by page. */
 
 import { useEffect, useState } from "preact/hooks";
+import { store } from "strand/live.js";
 import { html } from "strand/parts/html.js";
 import { OpenRounds } from "strand/parts/open_rounds.js";
 import { RoundFilters } from "strand/parts/round_filters.js";
@@ -10,16 +11,15 @@ import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, pathOf } from "strand/state/
 
 /**
  * Draw the view.
- * @param {{query: string, store: import("strand/state/store.js").Store}} props `query`: the filters, as the address names
- *   them
+ * @param {{query: string}} props the filters, as the address names them
  */
-export function RoundsView({ query, store }) {
+export function RoundsView({ query }) {
   const filters = filtersOf(query);
   const [tries, setTries] = useState(0);
-  const page = usePage(pathOf(filters), `${tries} ${endedCount(store)}`);
+  const page = usePage(pathOf(filters), `${tries} ${endedCount()}`);
   return html`
     <h1>Rounds</h1>
-    <${OpenRounds} store=${store} />
+    <${OpenRounds} />
     <section class="history" aria-labelledby="asked">
       <h2 id="asked">Asked by this node</h2>
       <${RoundFilters} filters=${filters} />
@@ -49,14 +49,14 @@ function usePage(path, version) {
 }
 
 /** Rounds of ours that have ended since the page was opened: with each the history has something new. */
-function endedCount(store) {
+function endedCount() {
   return [...store.rounds.value.values()].filter(({ round }) => round.ended.requester).length;
 }
 
 function Page({ page, filters, isLoading }) {
   if (page.rounds.length === 0) return html`<${Nothing} filters=${filters} />`;
   return html`
-    <ol class=${`rounds ${isLoading ? "loading" : ""}`} aria-busy=${isLoading}>
+    <ol class=${`history-list ${isLoading ? "loading" : ""}`} aria-busy=${isLoading}>
       ${page.rounds.map((each) => html`<${RoundRow} key=${each.query_id} round=${each} />`)}
     </ol>
     <nav class="row apart" aria-label="Pages">
