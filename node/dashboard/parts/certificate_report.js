@@ -20,6 +20,7 @@ export function CertificateReport({ report }) {
     <p class="row">
       <${Badge} ...${outcomeBadge(report.outcome)} />
       <span>${bestWords(report.ranking[0]?.p_best ?? null)}</span>
+      <span class="muted">${correctWords(report.p_correct, "the asker")}</span>
     </p>
     ${outcomeSentence(report.reason) && html`<p class="notice">${outcomeSentence(report.reason)}</p>`}
     <${Facts} report=${report} />
@@ -43,7 +44,6 @@ function Facts({ report }) {
   return html`<dl class="verify-facts">
     ${statements(report).map(([name, words]) => html`<div><dt>${name}</dt><dd>${visible(words)}</dd></div>`)}
     <div><dt>Judging ended</dt><dd>${stopWords(report.stop)}</dd></div>
-    <div><dt>Sureness</dt><dd>${correctWords(report.p_correct, "the asker")}</dd></div>
     <div><dt>Asked by</dt><dd><${Key} value=${report.requester} /></dd></div>
     <div><dt>Round</dt><dd><${Key} value=${report.query_id} /></dd></div>
   </dl>`;
@@ -62,10 +62,10 @@ function Conversation({ turns }) {
   </details>`;
 }
 
-function Ranking({ report: { ranking, set_aside, testing } }) {
-  const isTested = Boolean(testing?.reports);
+function Ranking({ report: { ranking, set_aside } }) {
+  const isTested = [...ranking, ...set_aside].some((each) => each.findings?.reports);
   return html`<div class="scroll">
-    <table>
+    <table class="verify-ranking">
       <caption class="spoken">Answers, best first</caption>
       <thead>
         <tr>

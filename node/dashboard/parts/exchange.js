@@ -1,6 +1,7 @@
 /** One question of a conversation, with its round as it goes, its answer, or why there is none. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { store } from "strand/live.js";
 import { AnswerText } from "strand/parts/answer_text.js";
 import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
@@ -8,13 +9,13 @@ import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
 import { getJson } from "strand/state/api.js";
-import { queueLine, remedyOf } from "strand/state/asking.js";
+import { queueLine, remedyOf, withoutAdvice } from "strand/state/asking.js";
 import { DEFAULTS, settingsLine } from "strand/state/conversation.js";
 import { duration } from "strand/state/format.js";
 import { bestWords, correctWords, endingWords, findingBadges, outcomeBadge, outcomeSentence } from "strand/state/outcome.js";
 import { stepsOf } from "strand/state/phases.js";
 import { roundHref } from "strand/state/route.js";
-import { visible } from "strand/state/text.js";
+import { capital, visible } from "strand/state/text.js";
 
 /** Period of looking at the queue, or for a round whose stream is lost, ms. */
 const LOOK_MS = 2_000;
@@ -32,6 +33,7 @@ export function Exchange({ exchange, talk }) {
       <p class="prose">${visible(question)}</p>
       ${said !== settingsLine(DEFAULTS) && html`<p class="muted ask-said">${said}</p>`}
     </div>
+    ${state === "gone" && html`<${Gone} number=${number} refusal=${refusal} talk=${talk} />`}
     ${state === "refused" && html`<${Refused} number=${number} refusal=${refusal} talk=${talk} />`}
     ${state === "lost" && html`<${Lost} exchange=${exchange} talk=${talk} />`}
     ${state === "sending" && html`<${Waiting} number=${number} talk=${talk} />`}
@@ -65,17 +67,21 @@ function Course({ exchange: { number, round }, talk }) {
   const began = useRef(Date.now() - round.at_ms);
   const now = useNow(1_000);
   return html`<div class="row ask-course">
-    <ol class="ask-steps">
-      ${stepsOf(round).map(
-        ({ words, state }) => html`<li class=${state} aria-current=${state === "now" ? "step" : null}>
-          ${state === "done" && html`<span aria-hidden="true">✓ </span>`}${words}
-        </li>`,
-      )}
-    </ol>
+    <${Steps} round=${round} />
     <span class="muted number">${duration(Math.max(round.at_ms, now - began.current))}</span>
     <a href=${roundHref(round.id)}>Watch the round</a>
     ${!round.decided && html`<${CancelButton} number=${number} talk=${talk} />`}
   </div>`;
+}
+
+function Steps({ round }) {
+  return html`<ol class="ask-steps">
+    ${stepsOf(round).map(
+      ({ words, state }) => html`<li class=${state} aria-current=${state === "now" ? "step" : null}>
+        ${state === "done" && html`<span aria-hidden="true">✓ </span>`}${words}
+      </li>`,
+    )}
+  </ol>`;
 }
 
 function CancelButton({ number, talk }) {
@@ -136,7 +142,7 @@ function NoAnswer({ exchange: { number, round }, talk }) {
 function Refused({ number, refusal: { error, status, retry_s }, talk }) {
   const { words, action } = remedyOf(status, retry_s);
   return html`<div class="notice bad" role="alert">
-    <p>${capital(visible(error))}</p>
+    <p>${capital(visible(withoutAdvice(error)))}</p>
     <p>${words}</p>
     <p class="row">
       ${action === "again" &&
@@ -155,22 +161,30 @@ function untestedWords(round) {
   return "Not tested: that takes three other members with equal Rust tools.";
 }
 
-/** The stream of a round is lost, by a reload or by the network: the round goes on, and the node knows how it ends. */
+/**
+ * The stream of a round is lost, by a reload or by the network. The round goes on; the node knows how it ends, and the
+ * stream of all rounds tells where it is.
+ */
 function Lost({ exchange: { number, round }, talk }) {
   const [why, setWhy] = useState("");
   useEffect(() => {
-    if (why) return undefined;
     const look = () => talk.recover(number).then(setWhy);
     look();
     const timer = setInterval(look, LOOK_MS);
     return () => clearInterval(timer);
-  }, [why, number]);
-  return html`<p class="row ask-course">
-    <span class="muted">${why || "The round goes on; its answer will stand here."}</span>
-    ${round.id && html`<a href=${roundHref(round.id)}>Watch the round</a>`}
-    ${why && html`<button type="button" class="small" onClick=${() => setWhy("")}>Look again</button>`}
-    <button type="button" class="small" onClick=${() => talk.takeBack(number)}>Ask again</button>
-  </p>`;
+  }, [number]);
+  const known = store.rounds.value.get(round.id)?.round;
+  return html`<div class="row ask-course">
+    ${known?.phases.length ? html`<${Steps} round=${known} />` : html`<span class="muted">The round goes on.</span>`}
+    <a href=${roundHref(round.id)}>Watch the round</a>
+    <${CancelButton} number=${number} talk=${talk} />
+    <span class="muted" role="status">${why}</span>
+  </div>`;
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+function Gone({ number, refusal, talk }) {
+  return html`<div class="notice">
+    <p>${refusal.error}</p>
+    <p><button type="button" class="small" onClick=${() => talk.takeBack(number)}>Ask again</button></p>
+  </div>`;
+}

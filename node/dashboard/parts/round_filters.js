@@ -42,7 +42,7 @@ export function RoundFilters({ filters }) {
     <${Day} label="Until" value=${filters.until} onChange=${set("until")} />
     <label class="check">
       <input type="checkbox" checked=${filters.gold} onChange=${(event) => change({ gold: event.target.checked })} />
-      with gold
+      with gold questions
     </label>
     ${isNarrowed(filters) && html`<a href=${hrefOf({ ...NO_FILTERS, gold: filters.gold })}>Show all</a>`}
   </form>`;

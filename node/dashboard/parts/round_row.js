@@ -3,10 +3,10 @@
 import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { ago, count, duration, moment, percent } from "strand/state/format.js";
-import { TASKS } from "strand/state/history.js";
+import { TASKS, withoutFences } from "strand/state/history.js";
 import { outcomeBadge, outcomeSentence } from "strand/state/outcome.js";
 import { roundHref } from "strand/state/route.js";
-import { oneLine } from "strand/state/text.js";
+import { capital, oneLine } from "strand/state/text.js";
 
 /** Characters of a question or an answer; the node sends no more of them in a list. */
 const HEAD_CHARS_MAX = 200;
@@ -17,8 +17,8 @@ const HEAD_CHARS_MAX = 200;
  */
 export function RoundRow({ round }) {
   const head = oneLine(round.text, HEAD_CHARS_MAX);
-  const answer = oneLine(round.answer.replace(/^```\w*\n/, ""), HEAD_CHARS_MAX);
-  const why = outcomeSentence(round.reason) || oneLine(round.why_not, HEAD_CHARS_MAX);
+  const answer = oneLine(withoutFences(round.answer), HEAD_CHARS_MAX);
+  const why = outcomeSentence(round.reason) || capital(oneLine(round.why_not, HEAD_CHARS_MAX));
   return html`<li class="history-row">
     <div class="row apart">
       <a class="history-head" href=${roundHref(round.query_id)}>${head || "a question without a text"}</a>

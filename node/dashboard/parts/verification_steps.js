@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { RULES, rulesIn } from "strand/state/rules.js";
-import { visible } from "strand/state/text.js";
+import { capital, visible } from "strand/state/text.js";
 import { STEP_STATES } from "strand/state/verification.js";
 
 /**
@@ -43,7 +43,7 @@ function Step({ step: { rule, text, state }, explain }) {
   return html`<li class=${state}>
     <${Badge} ...${STEP_STATES[state]} />
     <div>
-      <p>${visible(text)}</p>
+      <p>${capital(visible(text))}</p>
       ${state === "failed" && rules.map((each) => html`<p class="broken"><strong>${each}</strong> ${RULES[each]}</p>`)}
     </div>
     <button type="button" class="small" disabled=${rules.length === 0} onClick=${() => explain(rules[0])}>

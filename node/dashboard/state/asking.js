@@ -69,6 +69,15 @@ export function remedyOf(status, retry_s = null) {
 }
 
 /**
+ * Return a refusal's line without its advice for the command line, which buttons replace here.
+ * @param {string} line
+ * @returns {string}
+ */
+export function withoutAdvice(line) {
+  return line.replace(/: take it out, or .*$/, ".");
+}
+
+/**
  * Return in one line what a question that has not begun waits for.
  * @param {Object | null} queue `GET /api/queue`; null: not known
  * @returns {string}

@@ -30,7 +30,8 @@ export const FINDINGS = ["compiles", "lint", "examples", "behaviour"];
  * @property {number} number
  * @property {string} question
  * @property {typeof DEFAULTS} settings
- * @property {"sending" | "open" | "over" | "refused" | "lost"} state `lost`: the page does not know what became of it
+ * @property {"sending" | "open" | "lost" | "over" | "refused" | "gone"} state `lost`: its stream is, and the node is
+ *   asked what becomes of it; `gone`: nobody knows
  * @property {import("./round.js").Round} round
  * @property {{error: string, status: number, retry_s: number | null} | null} refusal
  */

@@ -83,6 +83,15 @@ export function pathOf({ search, task, outcome, since, until, gold, after }) {
 }
 
 /**
+ * Return the beginning of an answer for a list: without the marks around its code, which say nothing in one line.
+ * @param {string} answer
+ * @returns {string}
+ */
+export function withoutFences(answer) {
+  return answer.replace(/(?:`{3,}|~{3,})\w*/g, " ");
+}
+
+/**
  * Return whether anything but the page narrows the list.
  * @param {Filters} filters
  * @returns {boolean}

@@ -85,8 +85,12 @@ function settingsOf(value) {
 function exchangeOf(value, index) {
   const { id, decided, certified, ended } = value.round;
   const round = { ...emptyRound(textOf(id)), decided: decided ?? null, certified: certified ?? null, ended: ended ?? {} };
-  const state = among(["over", "refused"], value.state, "lost");
-  const refusal = state === "refused" ? value.refusal : null;
-  if (state === "refused" && typeof refusal?.error !== "string") throw new TypeError("a refusal without its line");
+  const state = among(["over", "refused", "gone"], value.state, "lost");
+  const refusal = ["refused", "gone"].includes(state) ? refusalOf(value.refusal) : null;
   return { number: index + 1, question: textOf(value.question), settings: settingsOf(value.settings), state, round, refusal };
+}
+
+function refusalOf({ error, status, retry_s }) {
+  const number = (each) => (Number.isFinite(each) ? each : null);
+  return { error: textOf(error), status: number(status) ?? 0, retry_s: number(retry_s) };
 }

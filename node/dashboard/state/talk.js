@@ -32,7 +32,7 @@ export class Talk {
 
   /** The question that is being answered; undefined if none is. */
   get open() {
-    return this.exchanges.value.find(({ state }) => state === "sending" || state === "open");
+    return this.exchanges.value.find(({ state }) => ["sending", "open", "lost"].includes(state));
   }
 
   /** Send the draft. Tests belong to one question; the other settings stay for the next. */
@@ -88,17 +88,22 @@ export class Talk {
   /**
    * Ask the node what became of a question whose stream is lost.
    * @param {number} number
-   * @returns {Promise<string>} why it cannot be known; empty if it is, or may be later
+   * @returns {Promise<string>} why the node does not say; empty if it does
    */
   async recover(number) {
     const { round } = this.#find(number);
-    if (!round.id) return "The page was closed before the round began. If it began, Rounds lists it.";
+    const gone = (error, status) => this.#change(number, () => ({ state: "gone", refusal: { error, status } }));
+    if (!round.id) {
+      gone("The page was left before the round began. If it began all the same, Rounds lists it.", 0);
+      return "";
+    }
     const { data, error, status } = await getJson(`/api/rounds/${round.id}`);
     if (data) this.#change(number, (exchange) => afterDetail(exchange, data));
-    return status === 404 ? "The node does not know the round any more." : error;
+    else if (status === 404) gone("The node does not know the round any more.", status);
+    return error;
   }
 
-  /** Begin a new conversation; an open round goes on by itself. */
+  /** Begin a new conversation; an open round goes on by itself, and a question in the queue leaves it. */
   clear() {
     for (const each of this.leaving.values()) each.abort();
     this.exchanges.value = [];

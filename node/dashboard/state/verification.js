@@ -2,7 +2,6 @@
 
 import { signal } from "@preact/signals-core";
 import { count, percent, size } from "strand/state/format.js";
-import { outcomeSentence } from "strand/state/outcome.js";
 
 /** Most bytes of a certificate (`CERTIFICATE_BYTES_MAX`); a larger file is not read. */
 export const CERTIFICATE_BYTES_MAX = 8 * 1024 * 1024;
@@ -41,7 +40,8 @@ export function verdictLine({ valid, steps, reason, detail }) {
   if (reason === "malformed") return "This is no certificate, or a damaged one.";
   if (reason === "other_version") return `It is of a version that this node does not read: ${detail}.`;
   const passed = steps.filter((each) => each.state === "passed").length;
-  return `${count(passed, "step")} of ${steps.length} hold; the next one does not: ${reason.replaceAll("_", " ")}.`;
+  const before = passed ? `The first ${passed} of ${steps.length} steps hold, the next one fails` : "The first step fails";
+  return `${before}: ${reason.replaceAll("_", " ")}.`;
 }
 
 /**
@@ -50,9 +50,8 @@ export function verdictLine({ valid, steps, reason, detail }) {
  * @returns {[string, string][]}
  */
 export function statements(report) {
-  const { outcome, reason, ballots, comparisons, abstentions, cosignatures, members, full } = report;
+  const { ballots, comparisons, abstentions, cosignatures, members, full } = report;
   const told = [
-    ["Outcome", [outcome, outcomeSentence(reason)].filter(Boolean).join(": ")],
     ["Network", report.network],
     ["Co-signed", `by ${cosignatures} of ${count(members, "member")}: a ${full ? "full" : "partial"} certificate`],
     ["Judged", `${count(ballots, "ballot")}, ${count(comparisons, "comparison")}, ${count(abstentions, "abstention")}`],

@@ -7,6 +7,7 @@ import { OpenRounds } from "strand/parts/open_rounds.js";
 import { RoundFilters } from "strand/parts/round_filters.js";
 import { RoundRow } from "strand/parts/round_row.js";
 import { getJson } from "strand/state/api.js";
+import { isOver } from "strand/state/derived.js";
 import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, pathOf } from "strand/state/history.js";
 
 /**
@@ -17,9 +18,10 @@ export function RoundsView({ query }) {
   const filters = filtersOf(query);
   const [tries, setTries] = useState(0);
   const page = usePage(pathOf(filters), `${tries} ${endedCount()}`);
+  const open = [...store.rounds.value.values()].map((each) => each.round).filter((round) => !isOver(round));
   return html`
     <h1>Rounds</h1>
-    <${OpenRounds} />
+    <${OpenRounds} rounds=${open} heads=${headsOf(page.data)} />
     <section class="history" aria-labelledby="asked">
       <h2 id="asked">Asked by this node</h2>
       <${RoundFilters} filters=${filters} />
@@ -28,7 +30,8 @@ export function RoundsView({ query }) {
         <p>${page.error}</p>
         <button type="button" class="small" onClick=${() => setTries(tries + 1)}>Try again</button>
       </div>`}
-      ${page.data && html`<${Page} page=${page.data} filters=${filters} isLoading=${page.isLoading} />`}
+      ${page.data &&
+      html`<${Page} page=${withoutOpen(page.data, open)} filters=${filters} isLoading=${page.isLoading} />`}
       <p class="muted" role="status">${page.isLoading && !page.data ? "Loading …" : ""}</p>
     </section>
   `;
@@ -51,6 +54,17 @@ function usePage(path, version) {
 /** Rounds of ours that have ended since the page was opened: with each the history has something new. */
 function endedCount() {
   return [...store.rounds.value.values()].filter(({ round }) => round.ended.requester).length;
+}
+
+/** Beginnings of the questions of a page, by the rounds' ids. */
+function headsOf(page) {
+  return new Map((page?.rounds ?? []).map(({ query_id, text }) => [query_id, text]));
+}
+
+/** A page without the rounds that are listed as open above it. */
+function withoutOpen(page, open) {
+  const listed = new Set(open.map((each) => each.id));
+  return { ...page, rounds: page.rounds.filter((each) => each.ending !== null || !listed.has(each.query_id)) };
 }
 
 function Page({ page, filters, isLoading }) {

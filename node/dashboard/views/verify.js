@@ -29,9 +29,10 @@ export function VerifyView() {
       ${isBusy && html`<p>Verifying …</p>`}
       ${error && html`<p class="notice bad" role="alert">${error}</p>`}
       ${data && html`<${Verdict} verification=${data} />`}
+      ${data?.report && html`<${Replaying} file=${file} />`}
     </div>
     ${data && html`<${VerificationSteps} verification=${data} />`}
-    ${data?.report && html`<${Replaying} file=${file} /><${CertificateReport} report=${data.report} />`}
+    ${data?.report && html`<${CertificateReport} report=${data.report} />`}
   `;
 }
 
