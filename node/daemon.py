@@ -24,6 +24,7 @@ from node.facade.engine import EngineFacade
 from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
+from node.facade.replays import ReplaysFacade
 from node.facade.reputation import ReputationFacade
 from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
@@ -100,11 +101,14 @@ class Node:
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
         own = self.participant.keypair.public
+        # Verifying takes a core for up to seconds: one at a time, so that rounds keep the others.
+        verifying = trio.CapacityLimiter(1)
         return Shown(
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
             rounds=RoundsFacade(self.rounds),
-            history=HistoryFacade(self.history, self.store),
+            history=HistoryFacade(self.history, self.store, verifying),
+            replays=ReplaysFacade(own, self.participant.record, self.store, verifying),
             events=self.driver.events,
             engine=engine,
             serving=serving,

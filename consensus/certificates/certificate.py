@@ -1,6 +1,6 @@
 """Certificates: built by the requester, verified offline by anyone (rules R8, R9)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from consensus.certificates.closings import Missing, extend
@@ -61,33 +61,90 @@ def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -
     )
 
 
+@dataclass(slots=True)
+class CertificateCheck:
+    """A verification as far as it came: each field is filled when its step has passed, in their order.
+
+    `steps.steps_of` tells the steps in sentences.
+    """
+
+    certificate: Certificate | None = None
+    """The certificate, if its bytes are the canonical encoding of one (P1, P2)."""
+    chain: list[VerifiedMessage] | None = None
+    """Query and closings, if all are signed."""
+    pool: Mapping[Digest, VerifiedMessage] | None = None
+    """Contributions that do not ride along, if all are signed and in order (C2, C3)."""
+    record: RoundRecord | None = None
+    """The record after the last closing that holds."""
+    is_tallied: bool = False
+    """Whether the chain ends with a tally that has a winner (C1)."""
+    names_all: bool = False
+    """Whether the closings name all contributions of the certificate (C3)."""
+    cosigners: frozenset[Key] | None = None
+    """Members that co-signed, if all did so validly (C5)."""
+    verified: VerifiedCertificate | None = None
+    """The content, if every step passed."""
+    fault: Fault | None = None
+    """Fault of the step that did not pass."""
+
+
 def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) -> VerifiedCertificate | Fault:
     """Recompute a certificate from its bytes alone. A fault names the broken rule.
 
     If `trusted` is given, only co-signatures of these keys count, each as one member with weight, whatever the roster
     says about them. None counts the members with weight in the roster.
     """
+    check = check_certificate(raw, trusted=trusted)
+    if check.fault is not None:
+        return check.fault
+    assert check.verified is not None, "a verification ends with a content or a fault"
+    return check.verified
+
+
+def check_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateCheck:
+    """Recompute a certificate as `verify_certificate` does, and return how far it holds."""
+    check = CertificateCheck()
+    check.fault = _check(check, raw, trusted)
+    return check
+
+
+def _check(check: CertificateCheck, raw: bytes, trusted: Collection[Key] | None) -> Fault | None:
+    """Fill in `check`; return the fault of the first step that does not pass."""
     certificate = codec.decode(Certificate, raw, bytes_max=CERTIFICATE_BYTES_MAX)
     if isinstance(certificate, Fault):
         return certificate
+    check.certificate = certificate
     network = certificate.params.digest
     opened = _open_all(network, (certificate.query, *certificate.closings))
     if isinstance(opened, Fault):
         return opened
+    check.chain = opened
     pool = _pool(network, certificate)
     if isinstance(pool, Fault):
         return pool
-    record = _replay(certificate.params, opened, pool)
-    if isinstance(record, Fault):
-        return record
+    check.pool = pool
+    for record in _replay(certificate.params, opened, pool):
+        if isinstance(record, Fault):
+            return record
+        check.record = record
+    record = check.record
+    assert record is not None, "a chain begins with its query"
+    if record.phase is not Phase.COSIGNING:
+        return Fault(FaultReason.UNFINISHED, "C1", f"ends while {record.phase}")
+    check.is_tallied = True
+    if (surplus := _surplus(record, pool)) is not None:
+        return surplus
+    check.names_all = True
     cosigners = _check_cosigns(record, certificate)
     if isinstance(cosigners, Fault):
         return cosigners
+    check.cosigners = cosigners
     beside = certificate.turns
     if beside and (record.query.turns or check_turns(record.params, record.query, beside) is not None):
         return Fault(FaultReason.SURPLUS, "C4", "turns that are not the private query's")
     turns = record.query.turns or beside
-    return VerifiedCertificate(record, rank(record), turns, cosigners, _is_full(record, cosigners, trusted))
+    check.verified = VerifiedCertificate(record, rank(record), turns, cosigners, _is_full(record, cosigners, trusted))
+    return None
 
 
 def _riding(record: RoundRecord) -> frozenset[bytes]:
@@ -132,27 +189,29 @@ def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMes
 
 
 def _replay(
-    params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Digest, VerifiedMessage]
-) -> RoundRecord | Fault:
-    """C1, C3: extend the record by every closing; the chain must end with a tally and name everything in `pool`."""
+    params: NetworkParams, chain: list[VerifiedMessage], pool: Mapping[Digest, VerifiedMessage]
+) -> Iterator[RoundRecord | Fault]:
+    """C1, C3: yield the record of the query, and as every closing extends it, up to a fault."""
     record = open_record(params, chain[0])
-    if isinstance(record, Fault):
-        return record
+    yield record
     for closing in chain[1:]:
+        if isinstance(record, Fault):
+            return
         extended = extend(record, closing, pool)
         if isinstance(extended, Missing):
-            return Fault(FaultReason.MISSING, "C3", f"{len(extended.ids)} that {closing.kind.name} names")
-        if isinstance(extended, Fault):
-            return extended
+            extended = Fault(FaultReason.MISSING, "C3", f"{len(extended.ids)} that {closing.kind.name} names")
         record = extended
-    if record.phase is not Phase.COSIGNING:
-        return Fault(FaultReason.UNFINISHED, "C1", f"ends while {record.phase}")
-    counted = {message.id for message in record.named}
-    if any(message.envelope in _riding(record) for message in pool.values()):
+        yield record
+
+
+def _surplus(record: RoundRecord, pool: Mapping[Digest, VerifiedMessage]) -> Fault | None:
+    """C3: check that the certificate holds nothing that no closing names, and nothing twice."""
+    riding = _riding(record)
+    if any(message.envelope in riding for message in pool.values()):
         return Fault(FaultReason.SURPLUS, "C3", "what rides along in a closing stands beside it once more")
-    if surplus := pool.keys() - counted:
+    if surplus := pool.keys() - {message.id for message in record.named}:
         return Fault(FaultReason.SURPLUS, "C3", f"{len(surplus)} contributions that no closing names")
-    return record
+    return None
 
 
 def _check_cosigns(record: RoundRecord, certificate: Certificate) -> frozenset[Key] | Fault:

@@ -7,8 +7,10 @@ same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
 from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
+from consensus.certificates.certificate import check_certificate
 from consensus.certificates.frozen import wire_1_hbt_2_forms_1_draws_1, wire_2_hbt_2_forms_1_draws_1
-from consensus.certificates.report import CertificateReading, reading_of
+from consensus.certificates.report import CertificateReading, described_reading, reading_of
+from consensus.certificates.steps import VerificationStep, failed_step, former_step, steps_of
 from protocol import codec, versions
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
@@ -70,3 +72,23 @@ def read_any_version(
         detail = f"{found}; this strand reads {known}: {versions.remedy(found)}"
         return Fault(FaultReason.OTHER_VERSION, "C6", detail)
     return reader(raw, trusted=trusted)
+
+
+def verify_in_steps(
+    raw: bytes, *, trusted: Collection[Key] | None = None
+) -> tuple[CertificateReading | Fault, tuple[VerificationStep, ...]]:
+    """Recompute a certificate as `read_any_version` does; return its content or fault, and the steps to it.
+
+    A certificate of a former version has one step: its frozen reader answers for the whole.
+    """
+    found = version_of(raw)
+    if found is None or found == versions.CURRENT:
+        check = check_certificate(raw, trusted=trusted)
+        if check.verified is not None:
+            return described_reading(check.verified), steps_of(check, len(raw))
+        assert check.fault is not None, "a verification ends with a content or a fault"
+        return check.fault, steps_of(check, len(raw))
+    read = read_any_version(raw, trusted=trusted)
+    if isinstance(read, Fault):
+        return read, (failed_step(f"a reader of {found} recomputes the whole certificate", read),)
+    return read, (former_step(found),)

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from consensus.certificates.steps import StepState
 from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Turn
 from node.api.findings import AnswerFindings, RoundTesting, SetAside
@@ -124,6 +125,17 @@ class CertificateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """The testing phase; null if the question asked for none."""
 
 
+class VerificationStep(msgspec.Struct, frozen=True):
+    """One step of a verification, in the order in which they are made."""
+
+    rule: str
+    """Rules that it checks, such as `R4, R5`; of a failed step the one rule that is broken."""
+    text: str
+    """What holds, as one sentence with counts; of a failed step also why it does not."""
+    state: StepState
+    """Whether it passed, failed, or was not reached because an earlier one failed."""
+
+
 class Verification(msgspec.Struct, frozen=True):
     """Result of verifying a certificate from its bytes alone."""
 
@@ -137,6 +149,8 @@ class Verification(msgspec.Struct, frozen=True):
     """More on the reason; may be empty."""
     report: CertificateReport | None
     """What it says; null if it does not hold."""
+    steps: tuple[VerificationStep, ...] = ()
+    """All steps in their order; a certificate of a former version has one for the whole."""
 
 
 def report_of(described: dict[str, Any]) -> CertificateReport:

@@ -18,6 +18,7 @@ from node.api.openai.common import Model, Models, Problem
 from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.queue import QueueReport
+from node.api.replays import Replay, RoundAnswers
 from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import CURSOR_CHARS_MAX, PAGE_MAX, SEARCH_CHARS_MAX, Cancelled, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
@@ -202,6 +203,27 @@ ROUND: Final = Operation(
     RoundDetail,
     others={404: ("The node knows no such round.", Error)},
 )
+ROUND_ANSWERS: Final = Operation(
+    "GET",
+    "/api/rounds/{query_id}/answers",
+    "Show the texts of a round's opened answers: of a round that the node asked, also while it is open.",
+    RoundAnswers,
+    others={404: ("The node knows no answers of such a round.", Error)},
+)
+ROUND_REPLAY: Final = Operation(
+    "GET",
+    "/api/rounds/{query_id}/replay",
+    "Show the course of a round, event by event, rebuilt from its certificate.",
+    Replay,
+    others={404: ("The node knows no course of such a round.", Error)},
+)
+REPLAY: Final = Operation(
+    "POST",
+    "/api/replay",
+    "Rebuild the course of a round, event by event, from the bytes of its certificate alone.",
+    Replay,
+    body=Body(bytes, "no certificate", bytes_max=CERTIFICATE_BYTES_MAX),
+)
 CANCEL: Final = Operation(
     "POST",
     "/api/rounds/{query_id}/cancel",
@@ -384,6 +406,9 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ASK,
     ROUNDS,
     ROUND,
+    ROUND_ANSWERS,
+    ROUND_REPLAY,
+    REPLAY,
     CANCEL,
     EVENTS,
     QUEUE,

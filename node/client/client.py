@@ -16,6 +16,7 @@ from node.api.engine import EngineReport, TrialReport
 from node.api.events import RoundEvent, StreamedEvent
 from node.api.operations import BYTES, Operation
 from node.api.queue import QueueReport
+from node.api.replays import Replay, RoundAnswers
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
@@ -135,6 +136,21 @@ class Client:
         """Return everything that the node knows of a round."""
         path = ops.ROUND.path.format(query_id=query_id)
         return await self._call(ops.ROUND, timeout_s=CHANGE_S, path=path)
+
+    async def answers(self, query_id: str) -> RoundAnswers:
+        """Return the texts of a round's opened answers."""
+        path = ops.ROUND_ANSWERS.path.format(query_id=query_id)
+        return await self._call(ops.ROUND_ANSWERS, timeout_s=VERIFY_S, path=path)
+
+    async def replay(self, query_id: str) -> Replay:
+        """Return the course of a round."""
+        path = ops.ROUND_REPLAY.path.format(query_id=query_id)
+        return await self._call(ops.ROUND_REPLAY, timeout_s=VERIFY_S, path=path)
+
+    async def replay_certificate(self, certificate: bytes) -> Replay:
+        """Make the node rebuild the course of a round from its certificate."""
+        headers = {"Content-Type": BYTES}
+        return await self._call(ops.REPLAY, timeout_s=VERIFY_S, content=certificate, headers=headers)
 
     async def cancel(self, query_id: str) -> bool:
         """Cancel a round that the node asked. Returns whether there was anything left to cancel."""

@@ -13,6 +13,7 @@ import { oneLine } from "strand/state/text.js";
 import { AskView } from "strand/views/ask.js";
 import { MachineView } from "strand/views/machine.js";
 import { NetworkView } from "strand/views/network.js";
+import { ReplayView } from "strand/views/replay.js";
 import { RoundView } from "strand/views/round.js";
 import { RoundsView } from "strand/views/rounds.js";
 import { VerifyView } from "strand/views/verify.js";
@@ -22,7 +23,7 @@ const SCREENS = {
   ask: AskView,
   rounds: RoundsView,
   round: RoundView,
-  replay: RoundView,
+  replay: ReplayView,
   network: NetworkView,
   machine: MachineView,
   verify: VerifyView,

@@ -7,8 +7,8 @@ import msgspec
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.certificates.versions import read_any_version
-from node.api.certificates import CertificatePage, HeldCertificate, Verification, report_of
+from consensus.certificates.versions import verify_in_steps
+from node.api.certificates import CertificatePage, HeldCertificate, Verification, VerificationStep, report_of
 from node.api.common import CursorError
 from node.api.rounds import CertificateDetail, RoundDetail, RoundPage
 from node.facade.certificates import certificate_detail, round_detail
@@ -26,11 +26,11 @@ _CURSOR: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 class HistoryFacade:
     """One node's history."""
 
-    def __init__(self, history: RoundHistory, store: Store) -> None:
+    def __init__(self, history: RoundHistory, store: Store, verifying: trio.CapacityLimiter) -> None:
+        """Build it. `verifying`: limits the certificates that are verified at once."""
         self._history = history
         self._store = store
-        # Verifying takes a core for up to seconds: one at a time, so that rounds keep the others.
-        self._verifying = trio.CapacityLimiter(1)
+        self._verifying = verifying
 
     async def rounds(self, wanted: RoundFilter, after: str, rows_max: int) -> RoundPage:
         """Return a page of rounds, newest first, after the page whose `next` is `after`; empty: the first.
@@ -109,7 +109,8 @@ def _read(raw: bytes) -> tuple[RoundDetail, CertificateDetail] | None:
 
 
 def _verify(raw: bytes) -> Verification:
-    read = read_any_version(raw)
+    read, made = verify_in_steps(raw)
+    steps = tuple(VerificationStep(each.rule, each.text, each.state) for each in made)
     if isinstance(read, Fault):
-        return Verification(False, read.reason, read.rule, read.detail, None)
-    return Verification(True, "", "", "", report_of(read.report))
+        return Verification(False, read.reason, read.rule, read.detail, None, steps)
+    return Verification(True, "", "", "", report_of(read.report), steps)

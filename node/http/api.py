@@ -26,6 +26,7 @@ from node.http.history import HistoryHandlers
 from node.http.openai.handlers import OpenAiHandlers
 from node.http.openapi import encoded_document
 from node.http.places import CHALLENGES_MAX, RequestPlaces
+from node.http.replays import ReplayHandlers
 from node.http.replies import (
     BodyError,
     ErrorContext,
@@ -66,6 +67,7 @@ def build_app(
     handlers = {
         **_NodeHandlers(shown, places).handlers(),
         **HistoryHandlers(shown.history, places.reads).handlers(),
+        **ReplayHandlers(shown.replays, places.reads).handlers(),
         **EventsHandlers(shown.events, places.streams).handlers(),
         **dashboard.handlers(),
         **OpenAiHandlers(shown, places.followed, audience).handlers(),

@@ -8,13 +8,14 @@ from starlette.responses import Response
 
 from node.api import operations as ops
 from node.api.operations import Operation
-from node.http.places import READS_MAX, Places
+from node.http.places import Places
 from node.http.replies import (
     Handler,
     json_reply,
     read_body,
     read_parameters,
     read_query_id,
+    reads_busy,
     refusal,
 )
 from node.http.shown import ShownHistory
@@ -52,7 +53,7 @@ class HistoryHandlers:
         )
         with self._reads.take() as place:
             if not place:
-                return _busy()
+                return reads_busy()
             return json_reply(await self._history.rounds(wanted, asked["after"], asked["limit"]))
 
     async def round(self, request: Request) -> Response:
@@ -60,7 +61,7 @@ class HistoryHandlers:
         query_id = read_query_id(request)
         with self._reads.take() as place:
             if not place:
-                return _busy()
+                return reads_busy()
             found = await self._history.round(query_id)
         return refusal(404, "no such round here") if found is None else json_reply(found)
 
@@ -80,9 +81,5 @@ class HistoryHandlers:
         """Reply with what a certificate says, or why it does not hold."""
         with self._reads.take() as place:
             if not place:
-                return _busy()
+                return reads_busy()
             return json_reply(await self._history.verify(await read_body(request, ops.VERIFY)))
-
-
-def _busy() -> Response:
-    return refusal(503, f"{READS_MAX} requests read the history already; try again later", retry_after_s=1)

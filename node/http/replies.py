@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, OPERATIONS, Operation
+from node.http.places import READS_MAX
 from node.rounds.ask_errors import (
     AskError,
     NobodyNamedError,
@@ -156,6 +157,11 @@ def refusal(
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
     return response
+
+
+def reads_busy() -> Refusal:
+    """Build the refusal of a request that would read the history or verify while as many do as may."""
+    return refusal(503, f"{READS_MAX} requests read the history already; try again later", retry_after_s=1)
 
 
 def refused_ask(error: AskError) -> Refusal:

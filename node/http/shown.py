@@ -14,6 +14,7 @@ from node.api.common import Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, TrialReport
 from node.api.queue import QueueReport
+from node.api.replays import Replay, RoundAnswers
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import ServingReport
@@ -21,6 +22,7 @@ from node.api.status import Peers, Status
 from node.rounds.hub import Resumed
 from node.rounds.service import RoundHandle
 from node.storage import RoundFilter
+from protocol.errors import Fault
 from protocol.types import Digest
 
 
@@ -98,6 +100,25 @@ class ShownHistory(Protocol):
 
     async def verify(self, raw: bytes) -> Verification:
         """Verify a certificate of any version from its bytes alone."""
+        ...
+
+
+class ShownReplays(Protocol):
+    """The course of rounds, and their answers' texts."""
+
+    async def answers(self, query_id: Digest) -> RoundAnswers | None:
+        """Return the opened answers of a round that is ours, or certified; None: it is neither.
+
+        Raises StoreBlockedError.
+        """
+        ...
+
+    async def replay(self, query_id: Digest) -> Replay | None:
+        """Return the course of a round; None: the node knows no such round. Raises StoreBlockedError."""
+        ...
+
+    async def replay_of(self, raw: bytes) -> Replay | Fault:
+        """Return the course of a round from its certificate's bytes alone, or why they are no valid certificate."""
         ...
 
 
@@ -191,6 +212,7 @@ class Shown:
     peers: ShownPeers
     rounds: ShownRounds
     history: ShownHistory
+    replays: ShownReplays
     events: ShownEvents
     engine: ShownEngine
     serving: ShownServing

@@ -8,11 +8,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from consensus.certificates.record import Phase, RoundRecord
-from consensus.certificates.tally import rank
 from consensus.rounds import effects as fx
 from consensus.rounds.effects import Ending
 from consensus.rounds.participant import Participant
 from node.api import events
+from node.api.conversation import Audience
 from node.api.events import BaseEvent
 from node.clock import Clock
 from node.rounds import telling
@@ -20,7 +20,7 @@ from node.rounds.hub import RoundEvents, RoundRole
 from node.rounds.queue import QueuedAsk
 from node.work.worker import EngineWorker
 from protocol.messages import Decline, Query
-from protocol.types import Digest, Key, Kind
+from protocol.types import Digest, Key
 
 PROGRESS_MS: Final = 50
 """Milliseconds between two progress events of one phase. Nobody sees finer steps, and each event costs 0.3 ms of the
@@ -82,7 +82,10 @@ class RoundObserver:
     def asked(self, id: Digest, query: Query, ask: QueuedAsk) -> None:
         """Publish that a round of ours has begun."""
         self._begin(id, "requester")
-        self._publish(id, "requester", events.Asked, partial(telling.asked, query, ask.question, ask.gold))
+        question = ask.question
+        audience = question.audience or (Audience.PUBLIC if query.turns else Audience.MEMBERS)
+        asked = partial(telling.asked, query, question.turns, audience, ask.gold)
+        self._publish(id, "requester", events.Asked, asked)
 
     def text_fetched(self, query: Digest, member: Key) -> None:
         """Publish that a member has fetched the text of a query of ours."""
@@ -156,34 +159,10 @@ class RoundObserver:
             observed.record = None
             return
         told = record.before if observed.record is None else observed.record
-        steps: list[RoundRecord] = []
-        step: RoundRecord | None = record
-        while step is not None and step is not told:
-            steps.append(step)
-            step = step.before
-        for step in reversed(steps):
-            self._tell_step(query, step)
+        for step in telling.steps_since(record, told):
+            for kind, build in telling.counted(step):
+                self._publish(query, "requester", kind, build)
         observed.record = record
-
-    def _tell_step(self, query: Digest, record: RoundRecord) -> None:
-        """Publish the answers, reports, ballots and strengths that one closing has counted."""
-        before = record.before
-        if before is None:
-            return
-        for number in range(len(before.answers), len(record.answers)):
-            self._publish(query, "requester", events.AnswerOpened, partial(telling.answer, record, number))
-        for report in record.reports[len(before.reports) :]:
-            self._publish(query, "requester", events.ReportCounted, partial(telling.report, report))
-        if record.closings[-1].kind is Kind.CLOSE_REPORTS:
-            settled = partial(telling.settled, record, before.stage)
-            self._publish(query, "requester", events.FindingsSettled, settled)
-        ballots = record.ballots[len(before.ballots) :]
-        for ballot in ballots:
-            self._publish(query, "requester", events.BallotCounted, partial(telling.ballot, ballot))
-        if ballots:
-            # The requester has fitted these ballots for its closing: `rank` finds the fit.
-            strengths = partial(self._strengths, record, before.wave)
-            self._publish(query, "requester", events.Strengths, strengths)
 
     def _end(self, effect: fx.RoundEnded) -> None:
         query, role = effect.query, effect.role
@@ -203,9 +182,6 @@ class RoundObserver:
     def _decided(self, effect: fx.Decide) -> events.Decided:
         own_engine = self._worker.why_declined(effect.query)
         return telling.decided(effect, self._participant.record(effect.query), own_engine)
-
-    def _strengths(self, record: RoundRecord, wave: int) -> events.Strengths:
-        return telling.strengths(record, wave, rank(record))
 
     def _joined(self, effect: fx.Join) -> events.Joined:
         record = self._participant.record(effect.query)

@@ -1,22 +1,22 @@
 """Builds round events from effects, records and rankings. Query id, time and number are added later."""
 
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import Final
 
 from msgspec import convert
 
 from consensus.certificates.record import RoundRecord
 from consensus.certificates.report import claimed_correct, found_values, settled_values
-from consensus.certificates.tally import Ranking
+from consensus.certificates.tally import Ranking, rank
 from consensus.ranking.findings import SettledFindings, checks_of
 from consensus.rounds import effects as fx
 from node.api import events
-from node.api.asking import Question
-from node.api.conversation import Audience
+from node.api.conversation import Audience, Turn
 from node.api.findings import AnswerFindings
 from protocol.messages import Ballot, Findings, Query, Report, Seat
 from protocol.signing import VerifiedMessage
-from protocol.types import ABSTAIN, ONE, Digest, Key, Role
+from protocol.types import ABSTAIN, ONE, Digest, Key, Kind, Role
 
 KEYS_KEPT: Final = 1024
 """Keys whose hexadecimal form is cached, so that waiting events share it: more than take part at once."""
@@ -31,19 +31,36 @@ def hexadecimal(key: bytes) -> str:
     return key.hex()
 
 
-def asked(query: Query, question: Question, gold: bool) -> events.Asked:
-    """Build the first event of a round of ours."""
+Unbuilt = tuple[type[events.BaseEvent], Callable[[], events.BaseEvent]]
+"""An event that is built if anybody reads it: its kind, and the function that builds it."""
+
+
+def asked(query: Query, turns: tuple[Turn, ...], audience: Audience | None, gold: bool) -> events.Asked:
+    """Build the first event of a round."""
     seats = tuple(seated(seat) for seat in query.roster)
-    audience = question.audience or (Audience.PUBLIC if query.turns else Audience.MEMBERS)
     return events.Asked(
         members=tuple(seat.member for seat in seats),
         task=query.task,
         seats=seats,
         asked_ms=query.sent_at_ms,
-        turns=question.turns,
+        turns=turns,
         audience=audience,
         gold=gold,
+        budgets_ms=_budgets_ms(query),
+        waves=query.waves,
+        threshold=query.threshold / ONE,
     )
+
+
+def _budgets_ms(query: Query) -> dict[str, int]:
+    tested = {"testing": query.findings.budget_ms} if query.findings.kinds else {}
+    return {
+        "answering": query.answer_ms,
+        "opening": query.open_ms,
+        **tested,
+        "judging": query.judge_ms,
+        "cosigning": query.cosign_ms,
+    }
 
 
 def seated(seat: Seat) -> events.Seated:
@@ -71,6 +88,35 @@ def progress(effect: fx.Progress) -> events.Progress:
 
 def _members(keys: frozenset[Key]) -> tuple[str, ...]:
     return tuple(hexadecimal(key) for key in sorted(keys))
+
+
+def steps_since(record: RoundRecord, told: RoundRecord | None) -> list[RoundRecord]:
+    """Return the records of a chain after `told` (None: after the query alone), oldest first, the last included."""
+    steps: list[RoundRecord] = []
+    step: RoundRecord | None = record
+    while step is not None and step is not told:
+        steps.append(step)
+        step = step.before
+    return steps[::-1]
+
+
+def counted(record: RoundRecord) -> Iterator[Unbuilt]:
+    """Yield the answers, reports, ballots and strengths that the record's last closing has counted."""
+    before = record.before
+    if before is None:
+        return
+    for number in range(len(before.answers), len(record.answers)):
+        yield events.AnswerOpened, partial(answer, record, number)
+    for each in record.reports[len(before.reports) :]:
+        yield events.ReportCounted, partial(report, each)
+    if record.closings[-1].kind is Kind.CLOSE_REPORTS:
+        yield events.FindingsSettled, partial(settled, record, before.stage)
+    ballots = record.ballots[len(before.ballots) :]
+    for each in ballots:
+        yield events.BallotCounted, partial(ballot, each)
+    if ballots:
+        # Who extended the record has fitted these ballots: `rank` finds the fit.
+        yield events.Strengths, lambda: strengths(record, before.wave, rank(record))
 
 
 def answer(record: RoundRecord, number: int) -> events.AnswerOpened:
@@ -143,6 +189,7 @@ def strengths(record: RoundRecord, wave: int, ranking: Ranking) -> events.Streng
                 strength=each.strength / MICRO,
                 p_best=each.p_best / ONE,
                 cluster_size=each.cluster_size,
+                interval=(each.interval[0] / MICRO, each.interval[1] / MICRO),
             )
             for each in ranking.ranked
         ),
@@ -167,6 +214,7 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
         own_engine=own_engine,
         author=hexadecimal(ranking.ranked[0].author) if ranking.ranked else "",
         findings=None if record is None else _of_winner(record, Digest(ranking.winner)),
+        stop=ranking.stop,
     )
 
 

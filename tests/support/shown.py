@@ -19,6 +19,7 @@ import trio
 from node.api import certificates as certificates_api
 from node.api import engine as engine_api
 from node.api import queue as queue_api
+from node.api import replays as replays_api
 from node.api import reputation as reputation_api
 from node.api import rounds as rounds_api
 from node.api import serving as serving_api
@@ -26,7 +27,7 @@ from node.api import status as status_api
 from node.api.asking import Question
 from node.api.common import CursorError, Readiness
 from node.api.conversation import Audience, Turn
-from node.api.events import BaseEvent
+from node.api.events import Asked, BaseEvent
 from node.config import ApiTable, LoadedConfig, NodeConfig
 from node.facade.config import ConfigFacade
 from node.http.guard import Guard
@@ -36,6 +37,7 @@ from node.rounds.ask_errors import AskError
 from node.rounds.hub import ROLES, Resumed, Subscription
 from node.rounds.service import RoundHandle
 from node.storage import RoundFilter
+from protocol.errors import Fault, FaultReason
 from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
 from tests.support.http_server import app_of, guarded
@@ -314,6 +316,27 @@ class KeptHistory:
         return certificates_api.Verification(False, "malformed", "P2", f"{len(raw)} bytes", None)
 
 
+REPLAY = replays_api.Replay(
+    source=replays_api.ReplaySource.EVENTS,
+    query_id=QUERY.hex(),
+    events=(Asked(query_id=QUERY.hex(), seq=1, members=(KEY,)),),
+    answers=(replays_api.AnswerText(0, "cd" * 32, KEY, "a.iter().sum()"),),
+)
+
+
+class KeptReplays:
+    """The course of one round, and certificates of which only the empty one and b"broken" do not hold."""
+
+    async def answers(self, query_id: Digest) -> replays_api.RoundAnswers | None:
+        return replays_api.RoundAnswers(REPLAY.answers) if query_id == QUERY else None
+
+    async def replay(self, query_id: Digest) -> replays_api.Replay | None:
+        return REPLAY if query_id == QUERY else None
+
+    async def replay_of(self, raw: bytes) -> replays_api.Replay | Fault:
+        return Fault(FaultReason.MALFORMED, "P1", "truncated") if raw == b"broken" else REPLAY
+
+
 def _place(after: str) -> int:
     """Return the number of the row with which a page begins. Raises CursorError."""
     if not after.isdigit() and after:
@@ -396,6 +419,7 @@ def shown(**facets: Any) -> Shown:
         "peers": StillPeers(),
         "rounds": TellingRounds(),
         "history": KeptHistory(),
+        "replays": KeptReplays(),
         "events": EndedEvents(),
         "engine": StillEngine(),
         "serving": PausableServing(),

@@ -18,6 +18,15 @@ export function getJson(path, options = {}) {
 }
 
 /**
+ * Fetch bytes.
+ * @param {string} path
+ * @returns {Promise<{data: ArrayBuffer | null, error: string, status: number}>}
+ */
+export function getBytes(path) {
+  return request(path, { method: "GET" }, (reply) => reply.arrayBuffer());
+}
+
+/**
  * Post JSON, or bytes as they are, and read JSON.
  * @param {string} path
  * @param {any} body a value, or an ArrayBuffer, Blob or Uint8Array
@@ -30,9 +39,9 @@ export function postJson(path, body, options = {}) {
   return request(path, { method: "POST", headers, body: raw ? body : JSON.stringify(body), ...options });
 }
 
-async function request(path, options) {
+async function request(path, options, decode) {
   const reply = await send(path, options);
-  return reply instanceof Response ? read(reply) : reply;
+  return reply instanceof Response ? read(reply, decode) : reply;
 }
 
 /**
@@ -50,14 +59,15 @@ export async function send(path, options) {
 }
 
 /**
- * Read a reply's JSON, or the line of a refusal.
+ * Read a reply, or the line of a refusal.
  * @param {Response} reply
+ * @param {(reply: Response) => Promise<any>} [decode] else the reply is JSON
  * @returns {Promise<{data: any, error: string, status: number}>}
  */
-export async function read(reply) {
+export async function read(reply, decode = (each) => each.json()) {
   try {
+    if (reply.ok) return { data: await decode(reply), error: "", status: reply.status };
     const data = await reply.json();
-    if (reply.ok) return { data, error: "", status: reply.status };
     return failed(reply.status === 401 ? SESSION_OVER : lineOf(data, reply.status), reply.status);
   } catch {
     return failed(`The node's reply cannot be read (status ${reply.status}).`, reply.status);

@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 import trio.testing
 
+from consensus.certificates.steps import StepState
 from node.api.common import CursorError
 from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
@@ -229,7 +231,7 @@ async def test_what_another_strand_wrote_is_left_aside(tmp_path: Path) -> None:
 
 async def test_lists_go_on_from_their_cursors_alone(tmp_path: Path) -> None:
     async with writing(tmp_path) as at:
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         for number in (1, 2, 3):
             await at.tell(number, asked())
             summary = CertificateSummary(query(number), Outcome.DECIDED, b"w" * 32, number)
@@ -258,7 +260,7 @@ async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> N
         swarm.run()
         await trio.testing.wait_all_tasks_blocked()
         verified = swarm.verified()
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         before = await facade.round(id)
         assert before is not None and before.certificate is None and before.certificate_url is None
         assert swarm.certificate is not None
@@ -287,6 +289,21 @@ async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> N
     assert {seat.member for seat in certificate.seats} == set(detail.members)
 
 
+async def test_a_verification_shows_its_steps(tmp_path: Path) -> None:
+    swarm = ObservedSwarm("abc")
+    swarm.begin()
+    swarm.run()
+    assert swarm.certificate is not None
+    async with writing(tmp_path) as at:
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
+        valid = await facade.verify(swarm.certificate)
+        broken = await facade.verify(swarm.certificate[:-1])
+    assert {each.state for each in valid.steps} == {StepState.PASSED}
+    assert "3 commitments listed" in valid.steps[4].text
+    assert (broken.steps[0].rule, broken.steps[0].state) == (broken.rule, StepState.FAILED)
+    assert {each.state for each in broken.steps[1:]} == {StepState.NOT_REACHED}
+
+
 async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_path: Path) -> None:
     swarm = ObservedSwarm("abc")
     id = swarm.begin()
@@ -294,7 +311,7 @@ async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_p
     async with writing(tmp_path) as at:
         assert swarm.certificate is not None
         await at.store.put_certificate(CertificateSummary(id, Outcome.DECIDED, b"w" * 32, 7), swarm.certificate)
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         detail = await facade.round(id)
         assert await facade.round(query(9)) is None
     assert detail is not None and detail.certificate is not None and not detail.ours

@@ -12,7 +12,7 @@ from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
 from node.api import events
 from node.api.events import PLAIN_KEYS, BaseEvent, RoundEvent
-from node.rounds import observer, telling
+from node.rounds import telling
 from node.rounds.hub import REQUESTER, Subscription
 from node.rounds.observer import PROGRESS_MS
 from protocol.types import ONE, CompileStatus, DeclineReason, Digest, Key
@@ -170,7 +170,7 @@ def test_where_nobody_listens_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -
 
     for name in ("asked", "progress", "answer", "ballot", "strengths", "decided", "ended"):
         monkeypatch.setattr(telling, name, made)
-    monkeypatch.setattr(observer, "rank", made)
+    monkeypatch.setattr(telling, "rank", made)
     swarm = ObservedSwarm("abcd")
     with swarm.hub.subscribe(QUERY), swarm.hub.subscribe(kinds=[events.Certified]) as certified:
         swarm.begin(waves=(2, 2))

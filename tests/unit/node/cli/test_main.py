@@ -18,8 +18,10 @@ from node.config import NodeConfig, load_config
 from node.keys import KEY_NAME
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
+from protocol.versions import CURRENT
 from tests.support.hand import Hand
 from tests.support.processes import assert_refusal_line
+from tests.vectors.certificates import FOLDER, folder_name
 
 COMMANDS = [
     "completion",
@@ -135,6 +137,23 @@ def test_what_is_no_certificate_is_refused(
     path.write_bytes(content)
     assert run([command, str(path)]) == 1
     assert_refusal_line(capsys.readouterr().err, *words)
+
+
+def test_the_steps_of_a_verification_are_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    raw = (FOLDER / folder_name(CURRENT) / "full.certificate").read_bytes()
+    path = tmp_path / "file"
+    path.write_bytes(raw)
+    assert run(["verify", str(path), "--steps"]) == 0
+    first, *_, valid = capsys.readouterr().out.splitlines()
+    assert (first.split()[:3], valid.split()[0]) == (["passed", "P1,", "P2"], "valid:")
+    path.write_bytes(raw[:-1])
+    assert run(["verify", str(path), "--steps"]) == 1
+    told = capsys.readouterr()
+    failed, missed, *_ = told.out.splitlines()
+    assert (failed.split()[:2], missed.split()[:3]) == (["FAILED", "P1"], ["not", "reached", "R1"])
+    assert_refusal_line(told.err, "rule P1")
+    assert run(["verify", str(path), "--steps", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["steps"][0]["state"] == "failed"
 
 
 @pytest.mark.parametrize("trust", ["nope.txt", f"{'ab' * 32}x"])

@@ -46,6 +46,7 @@ from tests.support.shown import (
     PEERS,
     QUERY,
     QUEUE,
+    REPLAY,
     REPUTATION,
     ROUND,
     SERVING,
@@ -94,6 +95,8 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.round(QUERY.hex()) == ROUND
         assert await client.queue() == QUEUE
         assert (await client.verify(b"certificate")).detail == "11 bytes"
+        assert (await client.answers(QUERY.hex())).answers == REPLAY.answers
+        assert await client.replay(QUERY.hex()) == await client.replay_certificate(b"certificate") == REPLAY
         assert (await client.challenge()).query_id == QUERY.hex()
         # Not ready is an answer, not an error.
         assert await client.ready() == Readiness(ready=False, engine=False, peers=True)

@@ -8,6 +8,8 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+import trio
+import trio.testing
 
 from consensus.learning import experience
 from node.api import engine as engine_api
@@ -15,15 +17,27 @@ from node.api import events
 from node.api import operations as ops
 from node.api import reputation as reputation_api
 from node.api.operations import OPERATIONS, REFUSALS, Operation
+from node.api.replays import Replay
 from node.dashboard import dashboard
 from node.http.openapi import document, field_descriptions
+from node.http.places import READS_MAX
 from node.inference import EngineInfo
 from node.rounds.ask_errors import AskError, NoQuorumError
 from protocol.types import Digest, Outcome, OutcomeReason
 from tests.support.asking import question_body
 from tests.support.declared import check_reply
 from tests.support.http_server import app_of
-from tests.support.shown import KEY, QUERY, KeptHistory, PausableServing, StillPeers, TellingRounds, http_client, shown
+from tests.support.shown import (
+    KEY,
+    QUERY,
+    KeptHistory,
+    KeptReplays,
+    PausableServing,
+    StillPeers,
+    TellingRounds,
+    http_client,
+    shown,
+)
 
 A_ROUND = (
     events.Asked(query_id=QUERY.hex(), seq=1, members=("a1" * 32, "b2" * 32, "c3" * 32)),
@@ -70,7 +84,7 @@ BODIES: dict[Operation[Any], Any] = {
 }
 
 
-RAW_BODIES: dict[Operation[Any], bytes] = {ops.VERIFY: b"certificate"}
+RAW_BODIES: dict[Operation[Any], bytes] = {ops.VERIFY: b"certificate", ops.REPLAY: b"certificate"}
 
 
 async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = None) -> httpx2.Response:
@@ -158,6 +172,9 @@ async def test_a_question_that_begins_no_round_says_why(error: AskError, status:
         ("/api/events?round=zz", 400, "64 hexadecimal digits"),
         ("/api/rounds/zz", 400, "64 hexadecimal digits"),
         (f"/api/rounds/{Digest(bytes(32)).hex()}", 404, "no such round"),
+        ("/api/rounds/zz/answers", 400, "64 hexadecimal digits"),
+        (f"/api/rounds/{Digest(bytes(32)).hex()}/answers", 404, "no such round"),
+        (f"/api/rounds/{Digest(bytes(32)).hex()}/replay", 404, "no such round"),
         ("/api/wait?surprise=1", 400, "this takes offers, timeout_ms"),
         ("/api/nothing", 404, "Not Found"),
         ("/api/pause", 405, "Method Not Allowed"),
@@ -180,10 +197,36 @@ async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
     assert rounds.asked == []
 
 
-async def test_nothing_is_no_certificate() -> None:
+@pytest.mark.parametrize("path", ["/api/verify", "/api/replay"])
+async def test_nothing_is_no_certificate(path: str) -> None:
     async with http_client(shown()) as http:
-        response = await http.post("/api/verify", content=b"")
+        response = await http.post(path, content=b"")
     assert (response.status_code, response.json()) == (400, {"error": "no certificate: it is empty"})
+
+
+async def test_the_course_of_what_does_not_hold_is_refused_with_the_rule() -> None:
+    async with http_client(shown()) as http:
+        response = await http.post("/api/replay", content=b"broken")
+    why = "the certificate does not hold: malformed (rule P1): truncated"
+    assert (response.status_code, response.json()) == (400, {"error": why})
+
+
+class SlowReplays(KeptReplays):
+    async def replay(self, _: Digest) -> Replay | None:
+        await trio.sleep_forever()
+        return None
+
+
+async def test_no_more_are_read_at_once_than_have_a_place() -> None:
+    path = f"/api/rounds/{QUERY.hex()}"
+    async with http_client(shown(replays=SlowReplays())) as http, trio.open_nursery() as nursery:
+        for _ in range(READS_MAX):
+            nursery.start_soon(http.get, f"{path}/replay")
+        await trio.testing.wait_all_tasks_blocked()
+        replies = [await http.get(path + end) for end in ("", "/answers", "/replay")]
+        replies.append(await http.post("/api/replay", content=b"certificate"))
+        nursery.cancel_scope.cancel()
+    assert {(each.status_code, each.headers["retry-after"]) for each in replies} == {(503, "1")}
 
 
 async def test_waiting_ends_with_the_offers_or_the_time() -> None:

@@ -11,6 +11,7 @@ from consensus.certificates.tally import RankedAnswer, Ranking
 from consensus.rounds import effects as fx
 from consensus.rounds.admission import Refusal
 from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.events import BaseEvent, Certified, RoundEvent, encode_plain
 from node.rounds import telling
 from protocol.errors import Fault, FaultReason
@@ -72,7 +73,7 @@ def test_progress_says_who_will_not_come_and_why() -> None:
 
 def test_the_beginning_names_the_roster() -> None:
     query = Swarm("ab").query()
-    event = telling.asked(query, Question.single("Which?"), False)
+    event = telling.asked(query, Question.single("Which?").turns, Audience.PUBLIC, gold=False)
     members = [seat.member.hex() for seat in query.roster]
     assert line(event) == {
         "event": "asked",
@@ -103,7 +104,7 @@ def test_a_decision_without_a_winner_has_no_figures_of_one() -> None:
 
 
 def test_a_calibrated_decision_claims_p_correct() -> None:
-    best = RankedAnswer(Digest(b"a" * 32), Key(b"k" * 32), 0, ONE // 2, 1)
+    best = RankedAnswer(Digest(b"a" * 32), Key(b"k" * 32), 0, ONE // 2, 1, (-1, 1))
     ranking = Ranking((best,), Outcome.DECIDED, OutcomeReason.NONE, StopReason.SPENT, ONE // 4, calibrated=True)
     event = line(telling.decided(fx.Decide(QUERY, ranking, "text"), None, ""))
     assert (event["winner"], event["p_best"], event["p_correct"]) == (best.answer.hex(), 0.5, 0.25)

@@ -1,0 +1,71 @@
+"""The course of the node's rounds, and of rounds of which somebody has the certificate."""
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from consensus.certificates.certificate import verify_certificate
+from consensus.certificates.record import RoundRecord
+from consensus.certificates.versions import read_any_version, version_of
+from node.api.replays import Replay, ReplaySource, RoundAnswers
+from node.rounds.replaying import replayed, texts_of
+from node.storage import Store
+from protocol.errors import Fault
+from protocol.types import Digest, Key
+from protocol.versions import CURRENT
+
+OTHER_VERSION: Final = "the certificate is of an earlier version: it holds, but this strand does not rebuild its course"
+
+Records = Callable[[Digest], RoundRecord | None]
+"""Returns the record of a round that the node still has in memory."""
+
+
+class ReplaysFacade:
+    """Replays of rounds."""
+
+    def __init__(self, own: Key, records: Records, store: Store, verifying: trio.CapacityLimiter) -> None:
+        """Build it. `own`: the node's key; `verifying`: limits the certificates that are verified at once."""
+        self._own = own
+        self._records = records
+        self._store = store
+        self._verifying = verifying
+
+    async def answers(self, query_id: Digest) -> RoundAnswers | None:
+        """Return the opened answers of a round that is ours, or certified; None: it is neither.
+
+        Raises StoreBlockedError.
+        """
+        record = self._records(query_id)
+        if record is not None and record.query.author == self._own:
+            return RoundAnswers(texts_of(record))
+        replay = await self._of_certificate(query_id)
+        return None if replay is None or not replay.events else RoundAnswers(replay.answers)
+
+    async def replay(self, query_id: Digest) -> Replay | None:
+        """Return the course of a round; None: the node knows no such round. Raises StoreBlockedError."""
+        return await self._of_certificate(query_id)
+
+    async def replay_of(self, raw: bytes) -> Replay | Fault:
+        """Return the course of a round from its certificate's bytes alone, or why they are no valid certificate."""
+        return await trio.to_thread.run_sync(_read, raw, limiter=self._verifying)
+
+    async def _of_certificate(self, query_id: Digest) -> Replay | None:
+        raw = await self._store.certificate(query_id)
+        if raw is None:
+            return None
+        found = await self.replay_of(raw)
+        return None if isinstance(found, Fault) else found
+
+
+def _read(raw: bytes) -> Replay | Fault:
+    if version_of(raw) not in (None, CURRENT):
+        read = read_any_version(raw)
+        if isinstance(read, Fault):
+            return read
+        return Replay(ReplaySource.CERTIFICATE, read.report["query_id"], (), (), OTHER_VERSION)
+    verified = verify_certificate(raw)
+    if isinstance(verified, Fault):
+        return verified
+    record = verified.record
+    return Replay(ReplaySource.CERTIFICATE, record.id.hex(), replayed(verified, len(raw)), texts_of(record))
