@@ -8,7 +8,7 @@ import { html } from "strand/parts/html.js";
 import { ThemeButton } from "strand/parts/theme.js";
 import { getJson, SESSION_OVER } from "strand/state/api.js";
 import { shortKey } from "strand/state/format.js";
-import { parseRoute, VIEWS } from "strand/state/route.js";
+import { parseRoute, queryOf, VIEWS } from "strand/state/route.js";
 import { oneLine } from "strand/state/text.js";
 import { AskView } from "strand/views/ask.js";
 import { MachineView } from "strand/views/machine.js";
@@ -34,11 +34,11 @@ const NAME_CHARS_MAX = 24;
 
 const FAULT = "This page has a fault and may show what is no longer so: load it again. Its console says more.";
 
-const route = signal(parseRoute(location.hash));
+const route = signal(routeNow());
 const node = signal(null);
 const fault = signal("");
 
-addEventListener("hashchange", () => (route.value = parseRoute(location.hash)));
+addEventListener("hashchange", () => (route.value = routeNow()));
 addEventListener("error", () => (fault.value = FAULT));
 addEventListener("unhandledrejection", () => (fault.value = FAULT));
 
@@ -71,6 +71,10 @@ export function App() {
       <${SCREENS[view]} key=${`${view}/${id}`} id=${id} query=${query} />
     </main>
   `;
+}
+
+function routeNow() {
+  return { ...parseRoute(location.hash), query: queryOf(location.hash) };
 }
 
 /** Move the focus without a change of the hash, which names the view. */

@@ -9,10 +9,10 @@ import { runsOf } from "strand/state/tokens.js";
 
 /**
  * Draw an answer's text.
- * @param {{text: string}} props
+ * @param {{text: string, task?: string}} props `task`: an answer to the task `code` without any fence is code as a whole
  */
-export function AnswerText({ text }) {
-  const pieces = useMemo(() => piecesOf(text), [text]);
+export function AnswerText({ text, task }) {
+  const pieces = useMemo(() => asPieces(text, task), [text, task]);
   return html`<div class="answer-text">
     ${pieces.map((piece) =>
       piece.kind === "code"
@@ -20,6 +20,12 @@ export function AnswerText({ text }) {
         : html`<${Prose} text=${piece.text} />`,
     )}
   </div>`;
+}
+
+function asPieces(text, task) {
+  const pieces = piecesOf(text);
+  const isBare = task === "code" && pieces.length === 1 && pieces[0].kind === "prose";
+  return isBare ? [{ kind: "code", language: "rust", text: pieces[0].text }] : pieces;
 }
 
 function Code({ text, language }) {

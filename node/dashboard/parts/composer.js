@@ -42,7 +42,7 @@ export function Composer({ talk, configured, writing }) {
     </details>
     <div class="row">
       <button class="primary" disabled=${Boolean(why) || !draft.trim()}>Ask</button>
-      <span class="muted keys"><kbd>Ctrl</kbd> + <kbd>Enter</kbd></span>
+      <span class="muted ask-keys"><kbd>Ctrl</kbd> + <kbd>Enter</kbd></span>
       ${bytes > NEAR * QUESTION_BYTES_MAX &&
       html`<span class="muted">${size(bytes)} of at most ${size(QUESTION_BYTES_MAX)}</span>`}
       <span class="muted" id=${`${id}-why`}>${why}</span>

@@ -110,7 +110,7 @@ function Answer({ exchange: { round, state, settings } }) {
       </span>
     </div>
     ${outcomeSentence(reason) && html`<p class="notice">${outcomeSentence(reason)} Check it before you use it.</p>`}
-    <${AnswerText} text=${answer} />
+    <${AnswerText} text=${answer} task=${settings.task} />
     <ul class="plain">
       <li>${bestWords(p_best)}</li>
       <li class=${p_correct === null ? "muted" : ""}>${correctWords(p_correct)}</li>

@@ -3,6 +3,7 @@
 import { useEffect, useId, useRef } from "preact/hooks";
 import { html } from "strand/parts/html.js";
 import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, OUTCOMES, SEARCH_CHARS_MAX, TASKS } from "strand/state/history.js";
+import { queryOf } from "strand/state/route.js";
 
 /** Pause in typing after which the search begins, ms. */
 const TYPING_MS = 300;
@@ -50,8 +51,7 @@ export function RoundFilters({ filters }) {
 
 /** Go to the address with some filters changed; it takes the present one's place, for typing is no way to walk back. */
 function show(changes) {
-  const query = location.hash.split("?")[1] ?? "";
-  location.replace(hrefOf({ ...filtersOf(query), ...changes }));
+  location.replace(hrefOf({ ...filtersOf(queryOf(location.hash)), ...changes }));
 }
 
 function Choice({ label, value, options, onChange }) {

@@ -14,17 +14,25 @@ export const VIEWS = {
 const ID = /^[0-9a-f]{64}$/;
 
 /**
- * Return the view that a hash names, the id in it, and what follows its `?`; for anything else the first view.
+ * Return the view that a hash names, and the id in it; for anything else the first view.
  * @param {string} hash such as `#/rounds/<64 hexadecimal digits>` or `#/rounds?task=code`
- * @returns {{view: string, id: string, query: string}}
+ * @returns {{view: string, id: string}}
  */
 export function parseRoute(hash) {
-  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  const [name, id = "", ...rest] = path.split("/");
-  if (name === "rounds" && ID.test(id) && rest.length === 0) return { view: "round", id, query };
-  // A certificate's course is handed over in memory, so its address leads nowhere by itself.
-  if (path === "replay" || (id === "" && VIEWS[name]?.href)) return { view: name, id: "", query };
-  return { view: "ask", id: "", query: "" };
+  const [name, id = "", ...rest] = hash.replace(/^#\/?/, "").split("?")[0].split("/");
+  if (name === "rounds" && ID.test(id) && rest.length === 0) return { view: "round", id };
+  // What is replayed is handed over in memory, so that this address alone leads to an explanation.
+  if (id === "" && (VIEWS[name]?.href || name === "replay")) return { view: name, id: "" };
+  return { view: "ask", id: "" };
+}
+
+/**
+ * Return what a hash says beside its view, such as the filters of a list.
+ * @param {string} hash
+ * @returns {string} what follows the first `?`; empty without one
+ */
+export function queryOf(hash) {
+  return hash.includes("?") ? hash.slice(hash.indexOf("?") + 1) : "";
 }
 
 /**

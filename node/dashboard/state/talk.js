@@ -40,6 +40,8 @@ export class Talk {
     const question = this.draft.value.trim();
     if (!question || this.open) return;
     this.exchanges.value = withQuestion(this.exchanges.value, question, this.settings.value);
+    // A question that waits in the queue is not lost with the page.
+    keepConversation(this.storage, this.exchanges.value);
     this.write("");
     this.set({ tests: "", show_tests: false });
     await this.#follow(this.exchanges.value.at(-1).number);
