@@ -39,15 +39,34 @@ export function postJson(path, body, options = {}) {
   return request(path, { method: "POST", headers, body: raw ? body : JSON.stringify(body), ...options });
 }
 
-async function request(path, options, read = (reply) => reply.json()) {
-  let reply;
+async function request(path, options, decode) {
+  const reply = await send(path, options);
+  return reply instanceof Response ? read(reply, decode) : reply;
+}
+
+/**
+ * Send a request whose reply the caller reads.
+ * @param {string} path
+ * @param {RequestInit} options
+ * @returns {Promise<Response | {data: null, error: string, status: 0}>}
+ */
+export async function send(path, options) {
   try {
-    reply = await fetch(path, options);
+    return await fetch(path, options);
   } catch (error) {
     return failed(error.name === "AbortError" ? "The request was cancelled." : UNREACHABLE, 0);
   }
+}
+
+/**
+ * Read a reply, or the line of a refusal.
+ * @param {Response} reply
+ * @param {(reply: Response) => Promise<any>} [decode] else the reply is JSON
+ * @returns {Promise<{data: any, error: string, status: number}>}
+ */
+export async function read(reply, decode = (each) => each.json()) {
   try {
-    if (reply.ok) return { data: await read(reply), error: "", status: reply.status };
+    if (reply.ok) return { data: await decode(reply), error: "", status: reply.status };
     const data = await reply.json();
     return failed(reply.status === 401 ? SESSION_OVER : lineOf(data, reply.status), reply.status);
   } catch {
