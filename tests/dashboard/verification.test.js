@@ -34,7 +34,7 @@ test("the verdict says how far the verification came", () => {
   const steps = ["passed", "passed", "failed", "not_reached"].map((state) => ({ state }));
   assert.deepEqual(Object.keys(STEP_STATES), ["passed", "failed", "not_reached"]);
   const told = (changes) => verdictLine({ valid: false, reason: "bad_signature", detail: "", steps, ...changes });
-  assert.equal(told(), "The first 2 of 4 steps hold, the next one fails: bad signature.");
+  assert.equal(told(), "The first 2 of 4 steps hold, the next fails: bad signature.");
   assert.equal(told({ steps: steps.slice(2) }), "The first step fails: bad signature.");
   assert.equal(told({ reason: "malformed" }), "This is no certificate, or a damaged one.");
   assert.match(told({ reason: "other_version", detail: "wire 1: commit 2df6499" }), /wire 1: commit 2df6499/);

@@ -9,7 +9,8 @@ import { runsOf } from "strand/state/tokens.js";
 
 /**
  * Draw an answer's text.
- * @param {{text: string, task?: string}} props `task`: an answer to the task `code` without any fence is code as a whole
+ * @param {{text: string, task?: string}} props `task`: an answer to the task `code` without any fence is code as a
+ *   whole
  */
 export function AnswerText({ text, task }) {
   const pieces = useMemo(() => asPieces(text, task), [text, task]);

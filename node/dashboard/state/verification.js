@@ -40,7 +40,7 @@ export function verdictLine({ valid, steps, reason, detail }) {
   if (reason === "malformed") return "This is no certificate, or a damaged one.";
   if (reason === "other_version") return `It is of a version that this node does not read: ${detail}.`;
   const passed = steps.filter((each) => each.state === "passed").length;
-  const before = passed ? `The first ${passed} of ${steps.length} steps hold, the next one fails` : "The first step fails";
+  const before = passed ? `The first ${passed} of ${steps.length} steps hold, the next fails` : "The first step fails";
   return `${before}: ${reason.replaceAll("_", " ")}.`;
 }
 

@@ -76,7 +76,9 @@ function Drop({ take, isBusy }) {
   };
   return html`<div class=${`drop ${isOver ? "over" : ""}`}>
     <p>Drop a certificate here, such as <code>answer.strand</code></p>
-    <button type="button" class="primary" disabled=${isBusy} onClick=${() => input.current.click()}>Choose a file</button>
+    <button type="button" class="primary" disabled=${isBusy} onClick=${() => input.current.click()}>
+      Choose a file
+    </button>
     <input ref=${input} class="spoken" type="file" tabindex="-1" aria-label="Certificate" onChange=${choose} />
     <p class="muted">At most ${size(CERTIFICATE_BYTES_MAX)}; a larger file is not read.</p>
   </div>`;
