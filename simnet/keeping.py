@@ -1,6 +1,5 @@
 """Which rounds of a world are kept whole, so that a report can open them."""
 
-from collections.abc import Collection
 from itertools import chain, zip_longest
 from typing import Final
 
@@ -45,13 +44,23 @@ class Keeper:
         choice = choice_of(result)
         if choice is None or len(self._of[choice]) >= self._rounds:
             return
-        if certificate is None and record.phase is Phase.COSIGNING:
+        unsigned = certificate is None
+        if unsigned and record.phase is Phase.COSIGNING:
             certificate = codec.encode(build_certificate(record, ()))
         if certificate is None or len(certificate) > CERTIFICATE_BYTES_MAX:
             return
         right = right_answers(self._plan, asking, [answer.content.text for answer in bodies(record.answers, Answer)])
         places = tuple(place for place, is_right in enumerate(right) if is_right)
-        self._of[choice].append(KeptRound(result, choice, places, certificate))
+        self._of[choice].append(KeptRound(result, choice, places, self._dishonest(record), certificate, unsigned))
+
+    def _dishonest(self, record: RoundRecord) -> dict[str, list[int]]:
+        """Return the positions of answers by dishonest members, by kind. Real nodes have other keys and are honest."""
+        found: dict[str, list[int]] = {}
+        for place, answer in enumerate(record.answers):
+            node = self._plan.number_of.get(answer.author)
+            if node is not None and node not in self._plan.honest:
+                found.setdefault(self._plan.behaviours[node].KIND, []).append(place)
+        return found
 
     @property
     def kept(self) -> list[KeptRound]:
@@ -70,8 +79,3 @@ def choice_of(result: RoundResult) -> Choice | None:
     if result.outcome != Outcome.DECIDED.value:
         return Choice.DEGRADED
     return Choice.RIGHT if result.verdicts.swarm else Choice.WRONG
-
-
-def openable(results: Collection[RoundResult]) -> int:
-    """Return how many rounds have an answer, and so could be opened if all were kept."""
-    return sum(choice_of(each) is not None for each in results)

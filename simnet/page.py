@@ -23,7 +23,7 @@ body { margin: 0 }
 #report th, #report td { padding: .25rem .6rem; text-align: right; white-space: nowrap; vertical-align: top;
   border-bottom: 1px solid var(--border, #ddd) }
 #report th:first-child, #report td:first-child { text-align: left }
-#report .rounds :is(th, td):nth-child(-n+3) { text-align: left }
+#report .words { text-align: left }
 #report figure { margin: 1.5rem 0 } #report img { max-width: 100%; height: auto; background: #fff }
 #report figcaption, #report .note { color: var(--muted, #555); font-size: 14px }
 #report pre { background: var(--raised, #f4f4f4); padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere }
@@ -59,10 +59,10 @@ _NONCE_CHARS = 32
 def page(scenario: Scenario, study: Study, plots: Sequence[Plot], viewer: Viewer | None = None) -> str:
     """Return the whole page. Every text from outside is escaped. Without a viewer there are no rounds to open."""
     title = escape(f"{study.name}: simulated swarm")
-    rounds = [] if viewer is None else list(rounds_of(study, viewer))
+    rounds = [] if viewer is None else rounds_of(study, viewer)
     opened = "" if viewer is None else section(study, rounds)
     report = "\n".join(_sections(scenario, study, plots, opened))
-    # No text can hold the digest of the page that holds the text: what a stranger wrote is no script, wherever it lands.
+    # No text can hold the digest of the page that holds it, so what a stranger wrote is no script, wherever it lands.
     content = "\0".join((report, *(each.data for each in rounds)))
     nonce = hashlib.sha256(content.encode()).hexdigest()[:_NONCE_CHARS]
     styles = _STYLE if viewer is None else viewer.styles + _STYLE

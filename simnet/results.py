@@ -121,7 +121,11 @@ class KeptRound:
     choice: Choice
     right: tuple[int, ...]
     """Positions on the slate of the right answers, which only the simulator knows."""
+    dishonest: Mapping[str, Sequence[int]]
+    """Positions of the answers by dishonest members, by their kind."""
     certificate: bytes
+    unsigned: bool
+    """Whether nobody was there to co-sign it."""
 
 
 @dataclass(frozen=True, slots=True)

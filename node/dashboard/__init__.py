@@ -39,9 +39,7 @@ _DIGEST_CHARS: Final = 16
 _REFERENCE: Final = re.compile(r'\b(src|href)="([^"]+)"')
 """Address in the shell, which names a file by its path."""
 
-_IMPORT: Final = re.compile(
-    r"""(?:^|[;}])\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']""", re.MULTILINE
-)
+_IMPORT: Final = re.compile(r"""(?:^|[;}])\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']""", re.MULTILINE)
 """Import of a module by its name, as it is written in our files and in those of others."""
 
 _NO_MAP: Final = '<script type="importmap"></script>'
