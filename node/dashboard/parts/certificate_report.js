@@ -6,7 +6,14 @@ import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
 import { percent } from "strand/state/format.js";
-import { bestWords, correctWords, findingBadges, outcomeBadge, outcomeSentence, stopWords } from "strand/state/outcome.js";
+import {
+  bestWords,
+  correctWords,
+  findingBadges,
+  outcomeBadge,
+  outcomeSentence,
+  stopWords,
+} from "strand/state/outcome.js";
 import { visible } from "strand/state/text.js";
 import { statements } from "strand/state/verification.js";
 
@@ -99,7 +106,8 @@ function Ranking({ report: { ranking, set_aside } }) {
 }
 
 function Findings({ findings }) {
-  return html`<td><span class="row">${findingBadges(findings).map((each) => html`<${Badge} ...${each} />`)}</span></td>`;
+  const badges = findingBadges(findings);
+  return html`<td><span class="row">${badges.map((each) => html`<${Badge} ...${each} />`)}</span></td>`;
 }
 
 /** Members that did less than they could, or something else. */

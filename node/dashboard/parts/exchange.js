@@ -12,7 +12,14 @@ import { getJson } from "strand/state/api.js";
 import { queueLine, remedyOf, withoutAdvice } from "strand/state/asking.js";
 import { DEFAULTS, settingsLine } from "strand/state/conversation.js";
 import { duration } from "strand/state/format.js";
-import { bestWords, correctWords, endingWords, findingBadges, outcomeBadge, outcomeSentence } from "strand/state/outcome.js";
+import {
+  bestWords,
+  correctWords,
+  endingWords,
+  findingBadges,
+  outcomeBadge,
+  outcomeSentence,
+} from "strand/state/outcome.js";
 import { stepsOf } from "strand/state/phases.js";
 import { roundHref } from "strand/state/route.js";
 import { capital, visible } from "strand/state/text.js";

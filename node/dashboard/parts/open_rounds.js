@@ -14,8 +14,8 @@ const OPEN_MAX = 32;
 
 /**
  * Draw the list; nothing while no round is open.
- * @param {{rounds: Object[], heads: Map<string, string>}} props `rounds`: those that are open, the latest last; `heads`:
- *   beginnings of questions by the round's id, for rounds that began before the page did
+ * @param {{rounds: Object[], heads: Map<string, string>}} props `rounds`: those that are open, the latest last;
+ *   `heads`: beginnings of questions by the round's id, for rounds that began before the page did
  */
 export function OpenRounds({ rounds, heads }) {
   if (rounds.length === 0) return null;
@@ -41,7 +41,9 @@ function OpenRound({ round, head }) {
     </div>
     <p class="row history-facts">
       <span class="badge live"><span aria-hidden="true">● </span>${stateWords(round)}</span>
-      ${!round.phases.length && round.joined && html`<span class="muted">for <${Key} value=${round.joined.requester} /></span>`}
+      ${!round.phases.length &&
+      round.joined &&
+      html`<span class="muted">for <${Key} value=${round.joined.requester} /></span>`}
     </p>
   </li>`;
 }

@@ -28,7 +28,7 @@ export function VerificationSteps({ verification: { steps } }) {
     </ol>
     <details ref=${table}>
       <summary>What these rules say</summary>
-      <p class="muted">In short; <code>protocol/README.md</code> of the project has each rule in full, by its number.</p>
+      <p class="muted">In short; the project's <code>protocol/README.md</code> has each rule in full, by its number.</p>
       <dl class="verify-rules">
         ${Object.entries(RULES)
           .filter(([rule]) => named.has(rule))

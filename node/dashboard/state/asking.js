@@ -44,8 +44,8 @@ export async function ask(question, onEvent, signal) {
  * Return what somebody whose question was refused can do.
  * @param {number} status of the reply; 0: there was none
  * @param {number | null} [retry_s] seconds after which the node advises to try again
- * @returns {{words: string, action: "" | "again" | "anyway"}} `again`: the same may work later; `anyway`: the text may be
- *   sent although it looks like it holds a secret
+ * @returns {{words: string, action: "" | "again" | "anyway"}} `again`: the same may work later; `anyway`: the text may
+ *   be sent although it looks like it holds a secret
  */
 export function remedyOf(status, retry_s = null) {
   if (status === 422) {

@@ -16,7 +16,8 @@ export function piecesOf(text) {
   let fence = null;
   const end = (kind, language) => {
     const found = lines.join("\n");
-    if (kind === "code" || found.trim()) pieces.push({ kind, text: kind === "code" ? found : trimmed(found), language });
+    const text = kind === "code" ? found : trimmed(found);
+    if (kind === "code" || text) pieces.push({ kind, text, language });
     lines = [];
   };
   for (const line of text.replaceAll("\r\n", "\n").split("\n")) {

@@ -1,4 +1,4 @@
-/** What the page of questions keeps over a reload, in the tab's own storage: bounded, and read as if a stranger wrote it. */
+/** What the page of questions keeps over a reload, in the tab's own storage: bounded, and read with distrust. */
 
 import { DEFAULTS, EXCHANGES_MAX, FINDINGS } from "strand/state/conversation.js";
 import { emptyRound } from "strand/state/round.js";
@@ -84,10 +84,12 @@ function settingsOf(value) {
 /** An exchange as it is after a reload: one that was being sent has lost its request, and an open one its stream. */
 function exchangeOf(value, index) {
   const { id, decided, certified, ended } = value.round;
-  const round = { ...emptyRound(textOf(id)), decided: decided ?? null, certified: certified ?? null, ended: ended ?? {} };
+  const told = { decided: decided ?? null, certified: certified ?? null, ended: ended ?? {} };
+  const round = { ...emptyRound(textOf(id)), ...told };
   const state = among(["over", "refused", "gone"], value.state, "lost");
   const refusal = ["refused", "gone"].includes(state) ? refusalOf(value.refusal) : null;
-  return { number: index + 1, question: textOf(value.question), settings: settingsOf(value.settings), state, round, refusal };
+  const question = textOf(value.question);
+  return { number: index + 1, question, settings: settingsOf(value.settings), state, round, refusal };
 }
 
 function refusalOf({ error, status, retry_s }) {

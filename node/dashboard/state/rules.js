@@ -10,8 +10,8 @@ export const RULES = {
   P6: "Each field has a limit; a network's parameters may be tighter than the protocol's, never wider.",
   P7: "A query asks by 1 to 32 turns, none empty, the last one the user's.",
   R1: "A signature covers the network, the kind and the whole body, and a message's id is the digest of these.",
-  R2: "The closings form one chain, in the order commits, slate, testing, waves of judging, tally; each names the one " +
-    "before. Two different closings for one place void the round.",
+  R2: "The closings form one chain, in the order commits, slate, testing, waves of judging, tally; each names the " +
+    "one before. Two different closings for one place void the round.",
   R3: "Each member sends one message for each place. Whoever signs two different ones is removed from the round.",
   R4: "Members commit to their answers before any is opened, and each opened answer is the one committed to.",
   R5: "The secrets of all counted answers together draw the pairs, so that nobody chooses them.",
@@ -27,10 +27,10 @@ export const RULES = {
   R14: "A message belongs to the topic of its network, specialty and shard.",
   R15: "A member that gives nothing in a phase declines at once, with a reason; that is never a vote.",
   R16: "A cancel takes the place of the next closing; nothing follows it, and there is no certificate.",
-  R17: "Testers report on exactly the answers drawn for them; a value is settled where at least three reports and more " +
-    "than two thirds of them agree.",
-  R18: "Answers that surely do not compile, or fail a test of the asker's, cannot win; answers that behave alike count " +
-    "as one.",
+  R17: "Testers report on exactly the answers drawn for them; a value is settled where at least three reports and " +
+    "more than two thirds of them agree.",
+  R18: "Answers that surely do not compile, or fail a test of the asker's, cannot win; answers that behave alike " +
+    "count as one.",
   R19: "Judging may stop early where the next wave would hardly change the answer.",
   C1: "The chain holds from the query to a tally with a winner.",
   C2: "Lists ascend by id.",

@@ -14,7 +14,8 @@ import { Question } from "strand/parts/round/question.js";
 import { Work } from "strand/parts/round/work.js";
 import { isOver, rankedAnswers, stateWords } from "strand/state/derived.js";
 import { moment } from "strand/state/format.js";
-import { AUDIENCES, OUTCOMES, TASKS } from "strand/state/words.js";
+import { outcomeBadge } from "strand/state/outcome.js";
+import { AUDIENCES, TASKS } from "strand/state/words.js";
 
 /**
  * @param {{round: import("../state/round.js").Round, live?: boolean, tools?: any}} props `live`: events still come;
@@ -40,7 +41,10 @@ export function Round({ round, live = false, tools = null }) {
     () => html`<${Answers} round=${round} answers=${answers} chosen=${isKnown ? pair : []} onCompare=${showOne} />`,
     [answers, isKnown, pair.join()],
   );
-  const compare = useMemo(() => html`<${Compare} answers=${answers} pair=${pair} onPair=${setChosen} />`, [answers, pair.join()]);
+  const compare = useMemo(
+    () => html`<${Compare} answers=${answers} pair=${pair} onPair=${setChosen} />`,
+    [answers, pair.join()],
+  );
   const members = useMemo(
     () => html`<${Members} round=${round} />`,
     [asked, phases, reports, ballots, round.answers],
@@ -69,7 +73,7 @@ function Elsewhere() {
 
 function Head({ round }) {
   const { asked, decided } = round;
-  const look = decided && isOver(round) ? OUTCOMES[decided.outcome] : null;
+  const look = decided && isOver(round) ? outcomeBadge(decided.outcome) : null;
   return html`
     <section class="panel" aria-labelledby="question-title">
       <div class="row">
