@@ -93,7 +93,7 @@ def section(study: Study, rounds: Sequence[PageRound]) -> str:
     if not rounds:
         return f"{title}\n<p>{_why_none(results)}</p>"
     found = len({each.world for each in rounds})
-    of_worlds = f" of {found} of {len(study.runs)} worlds" if len(study.runs) > 1 else ""
+    of_worlds = f", from {found} of {len(study.runs)} worlds," if len(study.runs) > 1 else ""
     told = (
         f"{len(rounds)} of {len(results)} rounds{of_worlds} are in this file, to be replayed step by step: the first "
         "that were decided wrongly, that are degraded, and that were decided rightly, as far as there is room. "
@@ -126,7 +126,7 @@ def _facts(world: str, kept: KeptRound) -> list[list[str]]:
     facts = [["World", world], ["Choice", WORDS[kept.choice]], ["Right answers", _places(kept.right)]]
     if kept.choice is Choice.DEGRADED:
         facts.append(["Its answer is", "right" if result.verdicts.swarm else "wrong"])
-    facts += [[f"Answers of kind {kind}", _places(places)] for kind, places in kept.dishonest.items()]
+    facts += [[f"Dishonest: {kind}", _places(places)] for kind, places in kept.dishonest.items()]
     if kept.unsigned:
         facts.append(["Co-signatures", "none, because the aggregate layer has no messages"])
     if result.answered_ms is not None:
