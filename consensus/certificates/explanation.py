@@ -5,17 +5,12 @@ Nothing here counts in a certificate. It is computed from a verified one, for pe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
 
 from consensus.certificates.record import RoundRecord
-from consensus.certificates.tally import fit_input, standing
+from consensus.certificates.tally import fit_input, rank
 from consensus.ranking import judges
+from consensus.ranking.bradley_terry import STRENGTH_ONE
 from protocol.types import ONE, Digest, Key
-
-INTERVAL: Final = 0.9
-"""Share of the posterior draws of a strength that lie within its interval; as many lie below as above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +48,11 @@ def explain(record: RoundRecord) -> Explanation:
     """Explain the ranking of a verified round, which must have one."""
     fit = fit_input(record)
     posterior = judges.posterior(fit.items, fit.judge_priors, fit.judgements, fit.model)
-    tail = (1 - INTERVAL) / 2
-    low, high = np.quantile(posterior.draws(), [tail, 1 - tail], axis=1)
-    can_win = [record.answers[index].id for index in standing(record)]
     shares = judges.characters(fit.items, fit.judge_priors, fit.judgements, posterior.theta) / ONE
     return Explanation(
-        intervals=dict(zip(can_win, zip(low.tolist(), high.tolist(), strict=True), strict=True)),
+        intervals={
+            each.answer: (each.interval[0] / STRENGTH_ONE, each.interval[1] / STRENGTH_ONE)
+            for each in rank(record).ranked
+        },
         characters={key: Character(*row) for key, row in zip(record.seats, shares.tolist(), strict=True)},
     )

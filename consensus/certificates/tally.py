@@ -43,6 +43,8 @@ class RankedAnswer:
     p_best: int
     """Probability that its cluster is the best one, 2^-16."""
     cluster_size: int
+    interval: tuple[int, int]
+    """Bounds within which INTERVAL of the strength's posterior lies, 10^-6. For people: no tally states it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def rank(record: RoundRecord) -> Ranking:
             strength=fitted.strengths[able.index(index)],
             p_best=fitted.p_best[clusters[index]],
             cluster_size=sizes[clusters[index]],
+            interval=fitted.intervals[able.index(index)],
         )
         for index in order
     )

@@ -39,6 +39,9 @@ COMPARISONS_MAX = MEMBERS_MAX * PAIRS_MAX * WAVES_MAX
 """Comparisons of a round's fit: as many as a round can bring. Integer sums stay below 2^53, where float64 is still
 exact."""
 
+INTERVAL = 0.9
+"""Share of the posterior draws of a strength that lie within its interval; as many lie below as above it."""
+
 BETA_MAX = wire.BETA_MAX / ONE
 SCALE_RANGE = (wire.TAU_MIN / ONE, wire.TAU_MAX / ONE)
 """Permitted β, τu and τv. With the limits above, the rounding noise of a step stays an order below _STEP_DONE."""
@@ -124,6 +127,8 @@ class Fit:
     """Per draw of the posterior, two clusters that one more comparison should separate; () for a single cluster."""
     sampled: IntArray = field(compare=False, repr=False)
     """Shape (C, DRAWS): û · STRENGTH_ONE in each draw, rounded."""
+    intervals: tuple[tuple[int, int], ...] = field(compare=False, repr=False)
+    """Per item, the bounds of the interval of θ · STRENGTH_ONE, rounded. For people: no tally states it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,13 +204,16 @@ def maximum_a_posteriori(
 
 def quantise(posterior: Posterior) -> Fit:
     """Return the integers that a tally states of a posterior."""
-    sampled = posterior.prior.cluster_strengths(posterior.draws())
+    draws = posterior.draws()
+    sampled = posterior.prior.cluster_strengths(draws)
+    low, high = np.quantile(draws, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=1)
     return Fit(
         strengths=_rounded(posterior.theta),
         cluster_strengths=_rounded(posterior.cluster_strengths()),
         p_best=_shares(np.argmax(sampled, axis=0), len(sampled)),
         duels=_duels(sampled),
         sampled=np.rint(sampled * STRENGTH_ONE).astype(np.int64),
+        intervals=tuple(zip(_rounded(low), _rounded(high), strict=True)),
     )
 
 

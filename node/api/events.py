@@ -18,7 +18,16 @@ from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Audience, Turn
 from node.api.findings import AnswerFindings, RoundTesting, SetAside
 from node.api.ranking import ReportedAnswer
-from protocol.types import DeclinedPhase, DeclineReason, FinishReason, Outcome, OutcomeReason, TaskType, TokenSource
+from protocol.types import (
+    DeclinedPhase,
+    DeclineReason,
+    FinishReason,
+    Outcome,
+    OutcomeReason,
+    StopReason,
+    TaskType,
+    TokenSource,
+)
 
 SCHEMA_VERSION: Final = 1
 """Version of the schema; it increases when a key or a kind is dropped or changes its meaning."""
@@ -85,6 +94,13 @@ class Asked(BaseEvent, frozen=True, kw_only=True):
     """Nodes that may read the conversation."""
     gold: bool = False
     """Whether the node asked by itself, knowing the right answer."""
+    budgets_ms: dict[str, Count] = {}
+    """Longest time of each phase, as `progress` names it, ms; of `judging` that of one wave, of `testing` that of one
+    stage. A phase that the round does not have is not among them."""
+    waves: tuple[Count, ...] = ()
+    """The plan of judging: pairs for each judge, wave by wave."""
+    threshold: Share | None = None
+    """P(best) at which judging may stop; null: not told by a node of an earlier version."""
 
 
 class TextSent(BaseEvent, frozen=True, kw_only=True):
@@ -202,6 +218,9 @@ class AnswerStrength(msgspec.Struct, frozen=True):
     """Probability that no other cluster is better than this answer's."""
     cluster_size: Count
     """Number of equal answers, this one included."""
+    interval: tuple[float, float] | None = None
+    """Bounds of the strength: nine tenths of its posterior lie between them, as much below as above; null: not told by
+    a node of an earlier version."""
 
 
 class Strengths(BaseEvent, frozen=True, kw_only=True):
@@ -250,6 +269,8 @@ class Decided(BaseEvent, frozen=True, kw_only=True):
     """Answers that cannot win because they do not compile or fail a test."""
     testing: RoundTesting | None = None
     """The testing phase; null if the question asked for none, or the round failed."""
+    stop: StopReason | None = None
+    """Reason why judging stopped; null: not told by a node of an earlier version."""
 
 
 class Certified(BaseEvent, frozen=True, kw_only=True):

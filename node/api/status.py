@@ -75,6 +75,26 @@ class Condition(msgspec.Struct, frozen=True):
     """Address of the bootstrap peer concerned; else empty."""
 
 
+class StoreSize(msgspec.Struct, frozen=True):
+    """The store's size, as its quota counts it; its file is larger."""
+
+    bytes: Count
+    """Bytes of all rows."""
+    bytes_max: Count
+    """The quota, bytes, beyond which the oldest history is deleted; 0: there is none."""
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """Versions of the software, and of what it speaks and computes."""
+
+    software: str
+    """Version of the software."""
+    wire: Count
+    """Version of the wire: nodes of two versions exchange no message."""
+    aggregator: str
+    """Version of the fit that every verifier recomputes."""
+
+
 class Status(msgspec.Struct, frozen=True):
     """What the node does, and whether it really takes part."""
 
@@ -112,8 +132,12 @@ class Status(msgspec.Struct, frozen=True):
     """`ok`, or the reason why the disk refuses writes."""
     certificates: int | None
     """Certificates stored; null while the disk cannot be read."""
+    store_size: StoreSize | None
+    """Size and quota of the store; null while the disk cannot be read."""
     data_dir: str
     """Folder of key, store and certificates."""
+    versions: Versions
+    """Versions of the software and of what it speaks."""
 
 
 class OfferSummary(msgspec.Struct, frozen=True):
@@ -156,10 +180,17 @@ class Peer(msgspec.Struct, frozen=True):
     """Versions of the wire that it supports, as it states; empty until it has."""
     offers: OfferSummary | None
     """Its present offer; null without one."""
+    host: str = ""
+    """Host that the connection comes from or goes to; empty without a connection. Every connection is direct: no node
+    passes on another's."""
+    in_mesh: bool = False
+    """Whether it is among the few peers to which gossip goes in full at once."""
+    last_seen_ms: Count | None = None
+    """When it was last connected, ms since the Unix epoch; now while it is; null if it never was."""
 
 
 class Peers(msgspec.Struct, frozen=True):
-    """All peers of the node."""
+    """All peers of the node, and the nodes whose offers came only through others."""
 
     peers: tuple[Peer, ...]
-    """Peers, connected or not."""
+    """Peers, connected or not; those known only by their offers come last, at the addresses that they claim."""

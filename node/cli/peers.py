@@ -1,5 +1,6 @@
 """`strand peers`."""
 
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -23,21 +24,23 @@ async def peers(
     """Show the local node's peers and their offers."""
     async with open_client(source, url) as client:
         told = await client.peers()
+    now_ms = time.time_ns() // 1_000_000
     if json:
         print_json(to_builtins(told))
         return 0
-    who = ("key", "connected", "ms", "clock", "score", "why")
+    who = ("key", "connected", "ms", "seen", "clock", "score", "why")
     names = (*who, "offers", "model", "tok/s", "queue", "tests with", "addresses")
-    print_rows(names, [_row(peer) for peer in told.peers], stdout())
+    print_rows(names, [_row(peer, now_ms) for peer in told.peers], stdout())
     return 0
 
 
-def _row(peer: Peer) -> list[str | Text]:
+def _row(peer: Peer, now_ms: int) -> list[str | Text]:
     offers, trip = peer.offers, peer.round_trip_ms
     return [
         peer.key,
         peer.direction or ("yes" if peer.connected else "no"),
         f"{trip:.1f}" if trip is not None else "",
+        _seen(peer, now_ms),
         _clock(peer.clock_offset_ms),
         f"{peer.score:.1f}" if peer.connected or peer.score else "",
         outside(", ".join(filter(None, (peer.score_reason, _version(peer.wires))))),
@@ -49,6 +52,16 @@ def _row(peer: Peer) -> list[str | Text]:
         # In the form that `--bootstrap` takes.
         outside(" ".join(f"{address}/p2p/{peer.peer_id}" for address in peer.addresses)),
     ]
+
+
+def _seen(peer: Peer, now_ms: int) -> str:
+    """Return how long ago the peer was connected; `now` while it is, empty if it never was."""
+    if peer.connected or peer.last_seen_ms is None:
+        return "now" if peer.connected else ""
+    minutes = max(0, now_ms - peer.last_seen_ms) // 60_000
+    if minutes < 120:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} d ago"
 
 
 def _version(wires: Sequence[int]) -> str:

@@ -8,11 +8,13 @@ import { html } from "strand/parts/html.js";
 import { ThemeButton } from "strand/parts/theme.js";
 import { getJson, SESSION_OVER } from "strand/state/api.js";
 import { shortKey } from "strand/state/format.js";
-import { parseRoute, VIEWS } from "strand/state/route.js";
+import { parseRoute, queryOf, VIEWS } from "strand/state/route.js";
 import { oneLine } from "strand/state/text.js";
 import { AskView } from "strand/views/ask.js";
 import { MachineView } from "strand/views/machine.js";
 import { NetworkView } from "strand/views/network.js";
+import { NodeView } from "strand/views/node.js";
+import { ReplayView } from "strand/views/replay.js";
 import { RoundView } from "strand/views/round.js";
 import { RoundsView } from "strand/views/rounds.js";
 import { VerifyView } from "strand/views/verify.js";
@@ -22,7 +24,9 @@ const SCREENS = {
   ask: AskView,
   rounds: RoundsView,
   round: RoundView,
+  replay: ReplayView,
   network: NetworkView,
+  node: NodeView,
   machine: MachineView,
   verify: VerifyView,
 };
@@ -32,18 +36,18 @@ const NAME_CHARS_MAX = 24;
 
 const FAULT = "This page has a fault and may show what is no longer so: load it again. Its console says more.";
 
-const route = signal(parseRoute(location.hash));
+const route = signal(routeNow());
 const node = signal(null);
 const fault = signal("");
 
-addEventListener("hashchange", () => (route.value = parseRoute(location.hash)));
+addEventListener("hashchange", () => (route.value = routeNow()));
 addEventListener("error", () => (fault.value = FAULT));
 addEventListener("unhandledrejection", () => (fault.value = FAULT));
 
 export function App() {
   const main = useRef(null);
   const first = useRef(true);
-  const { view, id } = route.value;
+  const { view, id, query } = route.value;
   useEffect(() => {
     // Whoever reads by ear or keyboard begins at the new view; at the start the browser's own place is right.
     if (!first.current) main.current.focus();
@@ -66,9 +70,13 @@ export function App() {
     <main id="main" tabindex="-1" ref=${main}>
       ${fault.value && html`<p class="notice bad" role="alert">${fault.value}</p>`}
       ${connection.value.state === "refused" && html`<p class="notice bad" role="alert">${SESSION_OVER}</p>`}
-      <${SCREENS[view]} key=${`${view}/${id}`} id=${id} />
+      <${SCREENS[view]} key=${`${view}/${id}`} id=${id} query=${query} />
     </main>
   `;
+}
+
+function routeNow() {
+  return { ...parseRoute(location.hash), query: queryOf(location.hash) };
 }
 
 /** Move the focus without a change of the hash, which names the view. */

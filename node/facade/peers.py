@@ -9,6 +9,7 @@ import trio
 from consensus.rounds.participant import Participant
 from node.api import status as api
 from node.clock import Clock
+from node.overlay.identity import peer_id_text
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.signals import Signal
 from protocol.messages import Offer
@@ -87,10 +88,14 @@ class PeersFacade:
 
     def report(self) -> api.Peers:
         """Report all peers, connected or not."""
-        offers = {offer.author: offer for offer in self._participant.validator.offers.valid(self._clock.now_ms())}
-        return api.Peers(tuple(self._peer(peer, offers.get(Key(peer.key))) for peer in self._network.peers()))
+        now_ms = self._clock.now_ms()
+        offers = {offer.author: offer for offer in self._participant.validator.offers.valid(now_ms)}
+        offers.pop(self._participant.keypair.public, None)
+        met = [self._peer(peer, offers.pop(Key(peer.key), None), now_ms) for peer in self._network.peers()]
+        heard = (_heard_of(offer) for offer in offers.values())
+        return api.Peers((*met, *(self._peer(peer, offer, now_ms) for peer, offer in heard)))
 
-    def _peer(self, peer: PeerInfo, offer: Offer | None) -> api.Peer:
+    def _peer(self, peer: PeerInfo, offer: Offer | None, now_ms: int) -> api.Peer:
         return api.Peer(
             key=peer.key.hex(),
             peer_id=peer.peer_id,
@@ -103,7 +108,16 @@ class PeersFacade:
             score_reason=peer.score_reason,
             wires=peer.wires,
             offers=None if offer is None else _summary(offer),
+            host=peer.host,
+            in_mesh=bool(peer.topics),
+            last_seen_ms=None if peer.away_ms is None else max(0, now_ms - peer.away_ms),
         )
+
+
+def _heard_of(offer: Offer) -> tuple[PeerInfo, Offer]:
+    """Return what is known of a node that is no peer: its offer came through others."""
+    key = offer.author
+    return PeerInfo(key, peer_id_text(key), offer.addresses, False, None, None, ()), offer
 
 
 def _summary(offer: Offer) -> api.OfferSummary:

@@ -1,9 +1,10 @@
 """Status of the node, and whether it really takes part."""
 
 from dataclasses import asdict
+from importlib.metadata import version
 
 from node.api.common import Readiness
-from node.api.status import Condition, Status
+from node.api.status import Condition, Status, StoreSize, Versions
 from node.config import NodeConfig
 from node.facade.engine import EngineFacade
 from node.facade.peers import PeersFacade
@@ -12,6 +13,7 @@ from node.storage import Store, StoreBlockedError
 from node.watch.lookout import Lookout
 from protocol.params import NetworkParams
 from protocol.types import Key
+from protocol.versions import AGGREGATOR, WIRE
 
 
 class StatusFacade:
@@ -58,8 +60,16 @@ class StatusFacade:
             conditions=tuple(Condition(**asdict(each)) for each in self._lookout.conditions()),
             store=str(self._store.health),
             certificates=await count_certificates(self._store),
+            store_size=await self._store_size(),
             data_dir=str(self._config.data_dir),
+            versions=Versions(version("strand-swarm"), WIRE, AGGREGATOR),
         )
+
+    async def _store_size(self) -> StoreSize | None:
+        try:
+            return StoreSize(await self._store.counted_bytes(), self._config.store_bytes_max)
+        except StoreBlockedError:
+            return None
 
 
 async def count_certificates(store: Store) -> int | None:

@@ -257,6 +257,11 @@ class AddressBook:
         entry = self._entries.get(peer)
         return tuple(known.text for known in entry.addresses) if entry else ()
 
+    def met_ms(self, peer: bytes) -> int | None:
+        """Return when `peer` was last connected, by the caller's clock; None if it never was."""
+        entry = self._entries.get(peer)
+        return entry.met_ms if entry else None
+
     # -- what survives a restart -----------------------------------------------------------------------------------
 
     def remembered(self, now_ms: int, connected: Collection[bytes]) -> list[Remembered]:

@@ -184,6 +184,8 @@ class Overlay:
                     wires=wires_of(self._peers.protocols(peer)) if peer in connected else (),
                     score=scores.score(peer, now),
                     score_reason=scores.reason(peer, now),
+                    host=self._peers.host(peer),
+                    away_ms=self._peers.away_ms(peer),
                 )
             )
         return tuple(sorted(infos, key=lambda info: not info.connected))

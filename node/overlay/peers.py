@@ -111,6 +111,17 @@ class Peers:
         host = self._connected.get(peer, "")
         return address_group(host) if host else ""
 
+    def host(self, peer: bytes) -> str:
+        """Return the host that `peer` is connected from or at; empty if it is not, or if the socket hides it."""
+        return self._connected.get(peer, "")
+
+    def away_ms(self, peer: bytes) -> int | None:
+        """Return the time since `peer` was connected, ms; 0 while it is; None if the book knows of no connection."""
+        if peer in self._connected:
+            return 0
+        met_ms = self._book.met_ms(peer)
+        return None if met_ms is None else max(0, _now_ms() - met_ms)
+
     def direction(self, peer: bytes) -> str | None:
         """Return "inbound" or "outbound", by which side opened the connection; None if there is none."""
         for connection in self._network.get_connections(ID(peer_id_bytes(peer))):

@@ -97,7 +97,7 @@ class PeerInfo:
     `addresses` are multiaddrs without /p2p/; `direction` is "inbound" or "outbound", None when not connected;
     `round_trip_ms` is that of the last ping; `topics` are those of ours in whose mesh the peer is; `group` is the
     observed address group (/24, /48) of the host that the live connection comes from or goes to, empty when not
-    connected.
+    connected, like `host`, that host itself.
     """
 
     key: bytes
@@ -114,6 +114,9 @@ class PeerInfo:
     """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
     score_reason: str = ""
     """Most costly fault, or the remaining time and the reason of the peer's ban."""
+    host: str = ""
+    away_ms: int | None = None
+    """Time since the peer was connected, ms; 0 while it is; None if it never was, as far as the book remembers."""
 
 
 class DialFault(StrEnum):

@@ -151,6 +151,10 @@ class Store:
         """Return the number of stored certificates; those that wait for the disk do not count yet."""
         return await self._run(tables.count_certificates)
 
+    async def counted_bytes(self) -> int:
+        """Return the bytes of all rows, as the quota counts them; those that wait for the disk do not count yet."""
+        return await self._run(quota.counted_bytes)
+
     async def list_certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
         """Return stored certificates below an age, newest first; those that wait for the disk have no place yet."""
         return await self._run(history.certificates, before_age, rows_max)

@@ -31,6 +31,7 @@ def fit_of(ahead: float, spread: float, share: float = 1.0) -> Fit:
         p_best=(ONE, 0, 0),
         duels=((0, 1),) * duels + ((1, 2),) * (DRAWS - duels),
         sampled=np.rint(sampled * STRENGTH_ONE).astype(np.int64),
+        intervals=(),
     )
 
 
@@ -124,7 +125,7 @@ def test_the_largest_round_stays_within_integers() -> None:
     strengths = tuple(int(each) for each in rng.integers(-(10**3) * STRENGTH_ONE, 10**3 * STRENGTH_ONE, MEMBERS_MAX))
     leader = strengths.index(max(strengths))
     rivals = [pair for pair in combinations(range(MEMBERS_MAX), 2) if leader in pair]
-    fitted = Fit(strengths, strengths, (0,) * MEMBERS_MAX, tuple((rivals * 5)[:DRAWS]), sampled)
+    fitted = Fit(strengths, strengths, (0,) * MEMBERS_MAX, tuple((rivals * 5)[:DRAWS]), sampled, ())
     information = information_of([WEIGHT_MAX] * MEMBERS_MAX, PAIRS_MAX)
     found = expected_gain(fitted, leader, information, ONE)
     assert isinstance(found, int)

@@ -343,6 +343,7 @@ def stated(case: Case) -> tuple[Vector, Fit]:
         p_best=tuple(best.count(cluster) * (ONE // exact_math.DRAWS) for cluster in range(clusters)),
         duels=() if clusters == 1 else tuple(_duels(best, orders)),
         sampled=np.array([[round(each[c] * STRENGTH_ONE) for each in sampled] for c in range(clusters)]),
+        intervals=(),
     )
 
 

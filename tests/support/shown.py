@@ -107,7 +107,9 @@ STATUS = status_api.Status(
     conditions=(status_api.Condition("alone", "this node is alone", "give it a peer", ""),),
     store="ok",
     certificates=None,
+    store_size=status_api.StoreSize(4_096, 0),
     data_dir="/home/a/.local/share/strand",
+    versions=status_api.Versions("0.1", 3, "hbt/3"),
 )
 
 PEERS = status_api.Peers(

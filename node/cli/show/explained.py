@@ -8,7 +8,8 @@ from msgspec import to_builtins
 from rich.console import Console
 
 from consensus.certificates.certificate import VerifiedCertificate
-from consensus.certificates.explanation import INTERVAL, Explanation, explain
+from consensus.certificates.explanation import Explanation, explain
+from consensus.ranking.bradley_terry import INTERVAL
 from node.api.rounds import CertificateDetail, CertifiedAnswer, CertifiedSeat
 from node.cli.parts.options import KEY_DIGITS, outside
 from node.cli.parts.pairs import PairCount, print_matrix

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from consensus.certificates.explanation import INTERVAL
+from consensus.ranking.bradley_terry import INTERVAL
 from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.show.explained import ExplainedRound
 

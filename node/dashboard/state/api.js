@@ -18,6 +18,15 @@ export function getJson(path, options = {}) {
 }
 
 /**
+ * Fetch bytes.
+ * @param {string} path
+ * @returns {Promise<{data: ArrayBuffer | null, error: string, status: number}>}
+ */
+export function getBytes(path) {
+  return request(path, { method: "GET" }, (reply) => reply.arrayBuffer());
+}
+
+/**
  * Post JSON, or bytes as they are, and read JSON.
  * @param {string} path
  * @param {any} body a value, or an ArrayBuffer, Blob or Uint8Array
@@ -30,16 +39,35 @@ export function postJson(path, body, options = {}) {
   return request(path, { method: "POST", headers, body: raw ? body : JSON.stringify(body), ...options });
 }
 
-async function request(path, options) {
-  let reply;
+async function request(path, options, decode) {
+  const reply = await send(path, options);
+  return reply instanceof Response ? read(reply, decode) : reply;
+}
+
+/**
+ * Send a request whose reply the caller reads.
+ * @param {string} path
+ * @param {RequestInit} options
+ * @returns {Promise<Response | {data: null, error: string, status: 0}>}
+ */
+export async function send(path, options) {
   try {
-    reply = await fetch(path, options);
+    return await fetch(path, options);
   } catch (error) {
     return failed(error.name === "AbortError" ? "The request was cancelled." : UNREACHABLE, 0);
   }
+}
+
+/**
+ * Read a reply, or the line of a refusal.
+ * @param {Response} reply
+ * @param {(reply: Response) => Promise<any>} [decode] else the reply is JSON
+ * @returns {Promise<{data: any, error: string, status: number}>}
+ */
+export async function read(reply, decode = (each) => each.json()) {
   try {
+    if (reply.ok) return { data: await decode(reply), error: "", status: reply.status };
     const data = await reply.json();
-    if (reply.ok) return { data, error: "", status: reply.status };
     return failed(reply.status === 401 ? SESSION_OVER : lineOf(data, reply.status), reply.status);
   } catch {
     return failed(`The node's reply cannot be read (status ${reply.status}).`, reply.status);

@@ -34,6 +34,9 @@ export class Recording {
     this.answers = answers;
     this.hasTimes = events.some((each) => each.at_ms > 0);
     this.kept = [emptyRound(events[0]?.query_id)];
+    this.last = { position: 0, round: this.kept[0] };
+    this.texts = {};
+    this.opened = 0;
   }
 
   /** Number of events. */
@@ -48,15 +51,30 @@ export class Recording {
    */
   roundAt(position) {
     const end = Math.max(0, Math.min(position, this.length));
+    // Whoever plays goes forward: the next place is a few events from the last one.
+    if (this.last.position > end || end - this.last.position > KEPT_EVERY) this.last = this.#keptBefore(end);
+    this.last = { position: end, round: reduceAll(this.last.round, this.events.slice(this.last.position, end)) };
+    return { ...this.last.round, texts: this.#textsOf(this.last.round) };
+  }
+
+  #keptBefore(end) {
     while (this.kept.length <= Math.floor(end / KEPT_EVERY)) {
       const from = (this.kept.length - 1) * KEPT_EVERY;
       this.kept.push(reduceAll(this.kept.at(-1), this.events.slice(from, from + KEPT_EVERY)));
     }
     const last = Math.floor(end / KEPT_EVERY);
-    const round = reduceAll(this.kept[last], this.events.slice(last * KEPT_EVERY, end));
-    const opened = new Set(round.answers.map((each) => each.number));
-    const known = this.answers.filter((each) => opened.has(each.number));
-    return { ...round, texts: Object.fromEntries(known.map((each) => [each.number, each])) };
+    return { position: last * KEPT_EVERY, round: this.kept[last] };
+  }
+
+  /** The texts of the opened answers: the same value as long as no further one is opened. */
+  #textsOf({ answers }) {
+    if (answers.length !== this.opened) {
+      const opened = new Set(answers.map((each) => each.number));
+      const known = this.answers.filter((each) => opened.has(each.number));
+      this.texts = Object.fromEntries(known.map((each) => [each.number, each]));
+      this.opened = answers.length;
+    }
+    return this.texts;
   }
 
   /**

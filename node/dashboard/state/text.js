@@ -40,3 +40,12 @@ export function capped(text, max) {
   const end = /[\ud800-\udbff]/.test(text[max - 2]) ? max - 2 : max - 1;
   return `${text.slice(0, end)}…`;
 }
+
+/**
+ * Return a line with a capital at its beginning: what the node says in the middle of a line may stand alone here.
+ * @param {string} line
+ * @returns {string}
+ */
+export function capital(line) {
+  return line.charAt(0).toUpperCase() + line.slice(1);
+}

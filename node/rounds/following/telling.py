@@ -55,7 +55,21 @@ def asked(query: Query, turns: tuple[Turn, ...], audience: Audience | None, gold
         turns=turns,
         audience=audience,
         gold=gold,
+        budgets_ms=_budgets_ms(query),
+        waves=query.waves,
+        threshold=query.threshold / ONE,
     )
+
+
+def _budgets_ms(query: Query) -> dict[str, int]:
+    tested = {"testing": query.findings.budget_ms} if query.findings.kinds else {}
+    return {
+        "answering": query.answer_ms,
+        "opening": query.open_ms,
+        **tested,
+        "judging": query.judge_ms,
+        "cosigning": query.cosign_ms,
+    }
 
 
 def seated(seat: Seat) -> events.Seated:
@@ -184,6 +198,7 @@ def strengths(record: RoundRecord, wave: int, ranking: Ranking) -> events.Streng
                 strength=each.strength / MICRO,
                 p_best=each.p_best / ONE,
                 cluster_size=each.cluster_size,
+                interval=(each.interval[0] / MICRO, each.interval[1] / MICRO),
             )
             for each in ranking.ranked
         ),
@@ -207,6 +222,7 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
         token_source=None if winner is None else winner.token_source,
         own_engine=own_engine,
         author=hexadecimal(ranking.ranked[0].author) if ranking.ranked else "",
+        stop=ranking.stop,
     )
     return decision if record is None or not ranking.ranked else _with_evidence(decision, record, ranking)
 

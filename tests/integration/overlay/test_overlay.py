@@ -277,10 +277,12 @@ async def test_peers_are_told_and_described() -> None:
             await until(lambda: na.peers() and na.peers()[0].round_trip_ms is not None)
             (info,) = na.peers()
             assert (info.key, info.connected, info.direction) == (nb.key, True, "inbound")
+            assert (info.host, info.away_ms) == ("127.0.0.1", 0)
             assert nb.peers()[0].direction == "outbound"
             assert nb.addresses()[0].endswith(info.peer_id)
         await a.wait_peer(nb, connected=False)
-        assert [peer.connected for peer in na.peers()] == [False]
+        (gone,) = na.peers()
+        assert (gone.connected, gone.host) == (False, "") and gone.away_ms is not None
         assert a.peers == [(nb.key, True), (nb.key, False)]
 
 

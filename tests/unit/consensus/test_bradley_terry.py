@@ -205,7 +205,9 @@ class TestOrdinaryExtremes:
         assert result.strengths[4] == 0
 
     def test_one_item_and_one_cluster(self):
-        assert fit([Item(0)], [], PriorParameters()) == Fit((0,), (0,), (ONE,), (), np.zeros((1, exact_math.DRAWS)))
+        assert fit([Item(0)], [], PriorParameters()) == Fit(
+            (0,), (0,), (ONE,), (), np.zeros((1, exact_math.DRAWS)), ((0, 0),)
+        )
         assert fit([Item(0), Item(0)], [Comparison(0, 1, ONE, ONE)], PriorParameters()).p_best == (ONE,)
 
     def test_votes_move_the_prior_only_with_beta(self):

@@ -267,9 +267,18 @@ def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
     assert _who(progress(declined={"56" * 32: "engine"})) == "declined: 565656 engine"
 
 
+def test_a_peer_was_seen_some_time_ago() -> None:
+    peer = Peer("ab" * 32, "", (), False, None, None, None, 0.0, "", wires=(), offers=None)
+    now_ms = 10 * 86_400_000
+    seen = [None, now_ms + 5, now_ms - 150_000, now_ms - 3 * 3_600_000, 0]
+    said = [str(_row(structs.replace(peer, last_seen_ms=each), now_ms)[3]) for each in seen]
+    assert said == ["", "0 min ago", "2 min ago", "3 h ago", "10 d ago"]
+    assert str(_row(structs.replace(peer, connected=True, last_seen_ms=0), now_ms)[3]) == "now"
+
+
 def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
     peer = Peer("ab" * 32, "", (), True, "inbound", 1.0, None, -1.0, "slow", wires=(), offers=None)
-    said = [str(_row(structs.replace(peer, wires=wires))[5]) for wires in ((), (3,), (3, 4), (4,), (2,))]
+    said = [str(_row(structs.replace(peer, wires=wires), 0)[6]) for wires in ((), (3,), (3, 4), (4,), (2,))]
     assert said == [
         "slow",
         "slow",

@@ -104,7 +104,7 @@ def test_a_decision_without_a_winner_has_no_figures_of_one() -> None:
 
 
 def test_a_calibrated_decision_claims_p_correct() -> None:
-    best = RankedAnswer(Digest(b"a" * 32), Key(b"k" * 32), 0, ONE // 2, 1)
+    best = RankedAnswer(Digest(b"a" * 32), Key(b"k" * 32), 0, ONE // 2, 1, (-1, 1))
     ranking = Ranking((best,), Outcome.DECIDED, OutcomeReason.NONE, StopReason.SPENT, ONE // 4, calibrated=True)
     event = line(telling.decided(fx.Decide(QUERY, ranking, "text"), None, ""))
     assert (event["winner"], event["p_best"], event["p_correct"]) == (best.answer.hex(), 0.5, 0.25)

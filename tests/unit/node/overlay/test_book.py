@@ -363,6 +363,7 @@ def test_a_later_life_dials_where_peers_were_met_and_nowhere_else() -> None:
     book.learn(b"z" * 32, ["/ip4/9.9.9.9/tcp/1"], 0)
     assert book.remembered(2_000, ()) == [Remembered(PEER, (HERE,), True, 0)]
     assert book.remembered(2_000, (PEER,)) == [Remembered(PEER, (HERE,), True, 2_000)]
+    assert (book.met_ms(PEER), book.met_ms(b"z" * 32), book.met_ms(OTHER)) == (2_000, None, None)
     later = new_book()
     assert later.recall(Remembered(PEER, (HERE, "nonsense"), True, -5_000), 100)
     assert later.due(100, (), 10) == [PEER]

@@ -69,6 +69,7 @@ async def test_without_a_quota_nothing_is_deleted(tmp_path: Path) -> None:
         for number in range(20):
             await put_certificate(store, number, number)
         assert await store.count_certificates() == 20
+        assert await store.counted_bytes() == 20 * CERTIFICATE_BYTES
 
 
 async def test_the_count_is_exact_after_many_deletions(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+/** Any two answers side by side, line by line, with the words that differ; in one column where there is little room. */
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { html } from "strand/parts/html.js";
+import { diffRows, LINES_MAX, unified } from "strand/state/diffs.js";
+import { count } from "strand/state/format.js";
+import { visible } from "strand/state/text.js";
+
+const NARROW = "(max-width: 48rem)";
+
+/** What stands at a line's begin, and the word for it. */
+const SIGNS = { "−": "removed", "+": "added", " ": "" };
+
+/**
+ * @param {{answers: Object[], pair: number[], onPair: (pair: number[]) => void}} props `answers` as `rankedAnswers`
+ *   tells them; `pair`: the numbers of the two
+ */
+export function Compare({ answers, pair, onPair }) {
+  const [one, other] = pair.map((number) => answers.find((each) => each.number === number));
+  const isNarrow = useMedia(NARROW);
+  return html`
+    <section class="panel" id="compare" tabindex="-1" aria-labelledby="compare-title">
+      <h2 id="compare-title">Two answers side by side</h2>
+      <div class="row">
+        <${Choice} label="Left" answers=${answers} value=${pair[0]} onChoose=${(number) => onPair([number, pair[1]])} />
+        <button type="button" onClick=${() => onPair([pair[1], pair[0]])}><span aria-hidden="true">⇄ </span>Swap</button>
+        <${Choice} label="Right" answers=${answers} value=${pair[1]} onChoose=${(number) => onPair([pair[0], number])} />
+      </div>
+      ${one?.text == null || other?.text == null
+        ? html`<p class="muted">Their texts are being fetched.</p>`
+        : html`<${Diff} left=${one.text} right=${other.text} names=${pair.map((each) => `#${each + 1}`)} narrow=${isNarrow} />`}
+    </section>
+  `;
+}
+
+function Choice({ label, answers, value, onChoose }) {
+  return html`
+    <label class="row">
+      <span>${label}</span>
+      <select value=${String(value)} onChange=${(event) => onChoose(Number(event.currentTarget.value))}>
+        ${answers.map(
+          ({ number, strength }, place) =>
+            html`<option key=${number} value=${String(number)}>#${number + 1}${strength === null ? "" : ` (place ${place + 1})`}</option>`,
+        )}
+      </select>
+    </label>
+  `;
+}
+
+/**
+ * @param {{left: string, right: string, names: string[], narrow: boolean}} props
+ */
+export function Diff({ left, right, names, narrow }) {
+  const { rows, is_cut } = useMemo(() => diffRows(visible(left), visible(right)), [left, right]);
+  const changes = rows.filter(({ kind }) => kind !== "same").length;
+  return html`
+    <p class="muted" role="status">
+      ${changes ? `${count(changes, "line differs", "lines differ")}, ${rows.length - changes} are equal.` : "Both texts are equal."}
+      ${is_cut && ` Only the first ${LINES_MAX} lines are compared.`}
+    </p>
+    ${narrow ? html`<${OneColumn} rows=${rows} names=${names} />` : html`<${TwoColumns} rows=${rows} names=${names} />`}
+  `;
+}
+
+function TwoColumns({ rows, names }) {
+  return html`
+    <table class="diff two">
+      <thead>
+        <tr>
+          <th scope="col"><span class="spoken">line</span></th><th scope="col">${names[0]}</th>
+          <th scope="col"><span class="spoken">line</span></th><th scope="col">${names[1]}</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          ({ kind, left, right }) => html`
+            <tr>
+              <${SideCells} side=${left} tone=${left && kind !== "same" ? "removed" : ""} />
+              <${SideCells} side=${right} tone=${right && kind !== "same" ? "added" : ""} />
+            </tr>
+          `,
+        )}
+      </tbody>
+    </table>
+  `;
+}
+
+function SideCells({ side, tone }) {
+  if (!side) return html`<td class="line empty"></td><td class="empty"></td>`;
+  return html`<td class=${`line ${tone}`}>${side.line}</td><td class=${tone}><${Marked} parts=${side.parts} tone=${tone} /></td>`;
+}
+
+function OneColumn({ rows, names }) {
+  return html`
+    <table class="diff">
+      <thead>
+        <tr>
+          <th scope="col">${names[0]}</th><th scope="col">${names[1]}</th>
+          <th scope="col"><span class="spoken">text</span></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${unified(rows).map(({ sign, left, right, parts }) => {
+          const tone = SIGNS[sign];
+          return html`
+            <tr>
+              <td class=${`line ${tone}`}>${left}</td><td class=${`line ${tone}`}>${right}</td>
+              <td class=${tone}><span aria-hidden="true">${sign} </span><${Marked} parts=${parts} tone=${tone} /></td>
+            </tr>
+          `;
+        })}
+      </tbody>
+    </table>
+  `;
+}
+
+/** A line's text. Whoever does not see colours hears or sees the marks of words as such. */
+function Marked({ parts, tone }) {
+  const element = tone === "removed" ? "del" : "ins";
+  return html`<code>${parts.map(({ text, marked }) => (marked ? html`<${element}>${text}</${element}>` : text))}</code>`;
+}
+
+function useMedia(query) {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const list = matchMedia(query);
+    const change = () => setMatches(list.matches);
+    list.addEventListener("change", change);
+    return () => list.removeEventListener("change", change);
+  }, [query]);
+  return matches;
+}

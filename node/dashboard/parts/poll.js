@@ -1,0 +1,49 @@
+/** Polling and time for components: only while the page is visible. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
+
+/** The browser, as `state/poll.js` wants it. */
+const PAGE = {
+  nowMs: () => Date.now(),
+  after: (ms, done) => {
+    const timer = setTimeout(done, ms);
+    return () => clearTimeout(timer);
+  },
+  isVisible: () => document.visibilityState === "visible",
+  onVisibility: (changed) => {
+    document.addEventListener("visibilitychange", changed);
+    return () => document.removeEventListener("visibilitychange", changed);
+  },
+};
+
+/**
+ * Return what the node tells at these paths, asked again while the component is on the page and the page visible.
+ * @param {Record<string, string>} paths by name; they do not change while the component lives
+ * @param {number} everyMs
+ * @returns {[import("../state/poll.js").Polled, () => void]} with a function that asks at once
+ */
+export function usePoll(paths, everyMs) {
+  const [state, setState] = useState(NOTHING_YET);
+  const poll = useRef(null);
+  useEffect(() => {
+    const load = (signal) => loadAll(paths, signal);
+    poll.current = startPoll({ load, everyMs, onState: setState }, PAGE);
+    return () => poll.current.stop();
+  }, []);
+  return [state, () => poll.current?.refresh()];
+}
+
+/**
+ * Return the time of day, anew at each beat while the page is visible.
+ * @param {number} everyMs
+ * @returns {number} ms since the Unix epoch
+ */
+export function useNow(everyMs) {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => PAGE.isVisible() && setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}

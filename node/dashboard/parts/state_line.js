@@ -1,0 +1,15 @@
+/** A state in one word with its colour, and why it is so. */
+
+import { html } from "strand/parts/html.js";
+
+const GLYPHS = { good: "●", warn: "▲", bad: "✕", "": "◌" };
+
+/**
+ * @param {{state: {word: string, why: string, tone: string, remedy?: string}}} props
+ */
+export function StateLine({ state: { word, why, tone, remedy } }) {
+  return html`
+    <p><span class=${`badge ${tone}`}><span aria-hidden="true">${GLYPHS[tone]}</span> ${word}</span> ${why}</p>
+    ${remedy && html`<p class="notice">Remedy: ${remedy}</p>`}
+  `;
+}

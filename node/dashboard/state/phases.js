@@ -1,0 +1,21 @@
+/** The phases of a round as steps of one line. Pure. */
+
+import { PHASE_WORDS, isOver, phaseOf, stateWords } from "strand/state/derived.js";
+
+/** Phases that every round has; testing stands between only where it takes place. */
+const PLAN = ["answering", "opening", "judging", "cosigning"];
+
+/**
+ * Return the steps of a round: what is behind it, where it is (with counts), what is to come.
+ * @param {import("./round.js").Round} round
+ * @returns {{name: string, words: string, state: "done" | "now" | "next"}[]}
+ */
+export function stepsOf(round) {
+  const seen = new Set(round.phases.map((each) => each.phase));
+  const plan = seen.has("testing") ? ["answering", "opening", "testing", "judging", "cosigning"] : PLAN;
+  const now = plan.indexOf(phaseOf(round)?.phase ?? plan[0]);
+  return plan.map((name, index) => {
+    const state = index < now || isOver(round) ? "done" : index === now ? "now" : "next";
+    return { name, words: state === "now" ? stateWords(round) : PHASE_WORDS[name], state };
+  });
+}

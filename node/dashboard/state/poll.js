@@ -1,0 +1,122 @@
+/**
+ * Asks for something again and again while somebody looks: less often while it fails, and never twice at once.
+ *
+ * What was told last stays, and says since when nothing newer came.
+ */
+
+import { getJson } from "strand/state/api.js";
+
+/** Longest pause in ms between two tries while the node does not answer. */
+export const PAUSE_MS_MAX = 60_000;
+
+/** Longest wait in ms for one reply: the node answers within milliseconds, or is in trouble. */
+export const REPLY_MS_MAX = 10_000;
+
+const TOO_LATE = "The node did not answer within 10 s.";
+
+/**
+ * @typedef {Object} Polled
+ * @property {any} data the last reply; null before the first
+ * @property {string} error why the last try failed; empty if it did not
+ * @property {number} at_ms when `data` came, ms since the Unix epoch; 0 before the first
+ * @property {number} next_ms when the next try is due, ms since the Unix epoch; 0 while one is under way or none is due
+ */
+
+/** State before the first reply. */
+export const NOTHING_YET = Object.freeze({ data: null, error: "", at_ms: 0, next_ms: 0 });
+
+/**
+ * @typedef {Object} World the browser's clock, timers and page; tests give others
+ * @property {() => number} nowMs
+ * @property {(ms: number, done: () => void) => (() => void)} after call `done` later; returns what prevents it
+ * @property {() => boolean} isVisible whether somebody can see the page
+ * @property {(changed: () => void) => (() => void)} onVisibility call at each change; returns what ends that
+ */
+
+/**
+ * Ask until stopped.
+ * @param {{load: (signal: AbortSignal) => Promise<{data: any, error: string}>, everyMs: number,
+ *   onState: (state: Polled) => void}} task
+ * @param {World} world
+ * @returns {{refresh: () => void, stop: () => void}} `refresh` asks at once; what is under way is given up
+ */
+export function startPoll({ load, everyMs, onState }, world) {
+  let state = NOTHING_YET;
+  let failures = 0;
+  let dueMs = 0;
+  let cancel = () => {};
+  let flight = null;
+  const tell = (change) => onState((state = { ...state, ...change }));
+  const halt = () => {
+    cancel();
+    flight?.abort();
+    flight = null;
+  };
+  const wait = () => {
+    const ms = Math.max(0, dueMs - world.nowMs());
+    cancel = world.after(ms, ask);
+    tell({ next_ms: world.nowMs() + ms });
+  };
+  const ask = async () => {
+    halt();
+    const own = (flight = new AbortController());
+    let late = false;
+    cancel = world.after(REPLY_MS_MAX, () => {
+      late = true;
+      own.abort();
+    });
+    tell({ next_ms: 0 });
+    const { data, error } = await load(own.signal);
+    // Another try took its place, or nobody looks any more.
+    if (flight !== own) return;
+    halt();
+    failures = error ? failures + 1 : 0;
+    dueMs = world.nowMs() + pauseMs(everyMs, failures);
+    if (error) tell({ error: late ? TOO_LATE : error });
+    else tell({ data, error: "", at_ms: world.nowMs() });
+    wait();
+  };
+  const look = () => {
+    halt();
+    if (world.isVisible()) wait();
+    else tell({ next_ms: 0 });
+  };
+  const off = world.onVisibility(look);
+  look();
+  return {
+    refresh: () => {
+      failures = 0;
+      dueMs = 0;
+      look();
+    },
+    stop: () => {
+      off();
+      halt();
+    },
+  };
+}
+
+/**
+ * Return the pause before the next try: it doubles with each failure.
+ * @param {number} everyMs
+ * @param {number} failures in a row
+ * @returns {number} ms
+ */
+export function pauseMs(everyMs, failures) {
+  return failures === 0 ? everyMs : Math.max(everyMs, Math.min(everyMs * 2 ** (failures - 1), PAUSE_MS_MAX));
+}
+
+/**
+ * Fetch several things as one: all of them, or the first error.
+ * @param {Record<string, string>} paths by name
+ * @param {AbortSignal} signal
+ * @param {typeof getJson} [get]
+ * @returns {Promise<{data: Record<string, any> | null, error: string}>}
+ */
+export async function loadAll(paths, signal, get = getJson) {
+  const names = Object.keys(paths);
+  const replies = await Promise.all(names.map((name) => get(paths[name], { signal })));
+  const failed = replies.find(({ error }) => error);
+  if (failed) return { data: null, error: failed.error };
+  return { data: Object.fromEntries(names.map((name, place) => [name, replies[place].data])), error: "" };
+}

@@ -1,0 +1,65 @@
+/** A certificate's verification, as its view tells it. Pure but for the handed replay. */
+
+import { signal } from "@preact/signals-core";
+import { count, percent, size } from "strand/state/format.js";
+
+/** Most bytes of a certificate (`CERTIFICATE_BYTES_MAX`); a larger file is not read. */
+export const CERTIFICATE_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * The course of a round that a certificate told, on its way to the round's view (`#/replay`): `Replay` of the API, or
+ * null. It stays in memory: a stranger's certificate is stored nowhere.
+ */
+export const handedReplay = signal(null);
+
+/** States of steps: a glyph and a tone beside the words. */
+export const STEP_STATES = {
+  passed: { glyph: "✓", tone: "good", words: "holds" },
+  failed: { glyph: "✕", tone: "bad", words: "fails" },
+  not_reached: { glyph: "–", tone: "", words: "not reached" },
+};
+
+/**
+ * Return why a file is not read; empty if it is.
+ * @param {number} bytes its size
+ * @returns {string}
+ */
+export function whyNotRead(bytes) {
+  if (bytes === 0) return "The file is empty.";
+  if (bytes <= CERTIFICATE_BYTES_MAX) return "";
+  return `The file has ${size(bytes)}; a certificate has at most ${size(CERTIFICATE_BYTES_MAX)}. It was not read.`;
+}
+
+/**
+ * Return what a verification found, in a sentence.
+ * @param {Object} verification
+ * @returns {string}
+ */
+export function verdictLine({ valid, steps, reason, detail }) {
+  if (valid) return "Every signature, the chain, the pairs, the recount and the outcome hold.";
+  if (reason === "malformed") return "This is no certificate, or a damaged one.";
+  if (reason === "other_version") return `It is of a version that this node does not read: ${detail}.`;
+  const passed = steps.filter((each) => each.state === "passed").length;
+  const before = passed ? `The first ${passed} of ${steps.length} steps hold, the next fails` : "The first step fails";
+  return `${before}: ${reason.replaceAll("_", " ")}.`;
+}
+
+/**
+ * Return what a valid certificate says of its round, as pairs of a heading and its words.
+ * @param {Object} report `CertificateReport`
+ * @returns {[string, string][]}
+ */
+export function statements(report) {
+  const { ballots, comparisons, abstentions, cosignatures, members, full } = report;
+  const told = [
+    ["Network", report.network],
+    ["Co-signed", `by ${cosignatures} of ${count(members, "member")}: a ${full ? "full" : "partial"} certificate`],
+    ["Judged", `${count(ballots, "ballot")}, ${count(comparisons, "comparison")}, ${count(abstentions, "abstention")}`],
+  ];
+  if (report.decisive_share !== null) told.push(["Clear judgements", percent(report.decisive_share)]);
+  if (report.testing) {
+    const { testers, reports, stages } = report.testing;
+    told.push(["Tested", `${count(reports, "report")} of ${count(testers, "tester")}, ${count(stages, "stage")}`]);
+  }
+  return told;
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { RULES, rulesIn } from "strand/state/rules.js";
+import { CERTIFICATE_BYTES_MAX, statements, STEP_STATES, verdictLine, whyNotRead } from "strand/state/verification.js";
+
+const PROTOCOL = readFileSync(new URL("../../protocol/README.md", import.meta.url), "utf8");
+const LIMITS = readFileSync(new URL("../../protocol/limits.py", import.meta.url), "utf8");
+
+test("the table has each rule of the protocol that a certificate may break, and no other", () => {
+  const named = new Set([...PROTOCOL.matchAll(/\*\*([PRC]\d+)\b/g)].map((found) => found[1]));
+  // No verifier knows of challenges (R20).
+  named.delete("R20");
+  assert.deepEqual(new Set(Object.keys(RULES)), named);
+});
+
+test("a step's rules are found in its text", () => {
+  assert.deepEqual(rulesIn("R4, R5"), ["R4", "R5"]);
+  assert.deepEqual(rulesIn("R2 to R4"), ["R2", "R3", "R4"]);
+  assert.deepEqual(rulesIn("C6"), ["C6"]);
+  assert.deepEqual(rulesIn("V9, constructor, R4 to R2, "), []);
+});
+
+test("a file is measured before it is read", () => {
+  assert.equal(whyNotRead(1), "");
+  assert.equal(whyNotRead(CERTIFICATE_BYTES_MAX), "");
+  assert.equal(whyNotRead(0), "The file is empty.");
+  assert.match(whyNotRead(CERTIFICATE_BYTES_MAX + 1), /at most 8\.0 MiB\. It was not read/);
+  assert.match(LIMITS, /^CERTIFICATE_BYTES_MAX = 8 \* 1024 \* 1024$/m);
+});
+
+test("the verdict says how far the verification came", () => {
+  const steps = ["passed", "passed", "failed", "not_reached"].map((state) => ({ state }));
+  assert.deepEqual(Object.keys(STEP_STATES), ["passed", "failed", "not_reached"]);
+  const told = (changes) => verdictLine({ valid: false, reason: "bad_signature", detail: "", steps, ...changes });
+  assert.equal(told(), "The first 2 of 4 steps hold, the next fails: bad signature.");
+  assert.equal(told({ steps: steps.slice(2) }), "The first step fails: bad signature.");
+  assert.equal(told({ reason: "malformed" }), "This is no certificate, or a damaged one.");
+  assert.match(told({ reason: "other_version", detail: "wire 1: commit 2df6499" }), /wire 1: commit 2df6499/);
+  assert.match(told({ valid: true, reason: "" }), /hold/);
+});
+
+test("what a certificate says, in counts", () => {
+  const report = {
+    network: "devnet",
+    ballots: 12,
+    comparisons: 12,
+    abstentions: 1,
+    cosignatures: 3,
+    members: 4,
+    full: true,
+    decisive_share: 0.5,
+    testing: { testers: 4, reports: 3, stages: 1 },
+  };
+  assert.deepEqual(Object.fromEntries(statements(report)), {
+    Network: "devnet",
+    "Co-signed": "by 3 of 4 members: a full certificate",
+    Judged: "12 ballots, 12 comparisons, 1 abstention",
+    "Clear judgements": "50 %",
+    Tested: "3 reports of 4 testers, 1 stage",
+  });
+  const bare = statements({ ...report, full: false, decisive_share: null, testing: null });
+  assert.equal(bare.length, 3);
+});

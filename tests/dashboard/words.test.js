@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { KNOWN_KINDS } from "strand/state/round.js";
+import { eventWords, phaseWords, reasonWords } from "strand/state/words.js";
+
+const RECORDED = JSON.parse(readFileSync(new URL("round.json", import.meta.url)));
+
+test("each event of a recorded round has its sentence", () => {
+  for (const event of RECORDED) assert.match(eventWords(event), /^\S.{5,}\S$/, event.event);
+  assert.equal(eventWords({ event: "constructor" }), "");
+});
+
+test("every kind that the page knows has a sentence", () => {
+  const seen = new Set(RECORDED.map(({ event }) => event));
+  const others = {
+    text_sent: { member: "ab".repeat(32) },
+    report_counted: { tester: "ab".repeat(32), answers: [{}] },
+    findings_settled: { stage: 0 },
+    inspection_started: { answers: 2 },
+    declined: { phase: "judging" },
+  };
+  for (const kind of KNOWN_KINDS) {
+    if (!seen.has(kind)) assert.ok(eventWords({ event: kind, ...others[kind] }).length > 5, kind);
+  }
+});
+
+test("phases name their waves and stages from 1", () => {
+  assert.equal(phaseWords("judging", 1), "judging, wave 2");
+  assert.equal(phaseWords("testing", 0), "testing");
+  assert.equal(phaseWords("testing", 1), "testing, stage 2");
+  assert.equal(phaseWords("cosigning", 2), "co-signing");
+});
+
+test("reasons are words, and a stranger's are shortened and made visible", () => {
+  assert.equal(reasonWords("engine"), "its engine failed or is unavailable");
+  assert.equal(reasonWords("at_capacity"), "at capacity");
+  assert.equal(reasonWords(`\u202e${"x".repeat(500)}`).length, 80);
+});
