@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { courseOf, leftMs, stopWords } from "strand/state/course.js";
+import { courseOf, leftMs, stopSentence } from "strand/state/course.js";
 import { emptyRound, reduceAll } from "strand/state/round.js";
 
 const ID = "ab".repeat(32);
@@ -53,7 +53,7 @@ test("a wave that was not needed was skipped, and co-signing follows whatever wa
   const decided = told("decided", 20, { outcome: "decided", stop: "futile" });
   const round = after(...judged, decided, progress("cosigning", 1, 2, 21));
   assert.deepEqual(shown(round).slice(2), ["judging 0 done", "judging 1 skipped", "cosigning 0 now"]);
-  assert.match(stopWords(round), /^Judging stopped because another wave .* 1 of 2 planned waves was not needed\.$/);
+  assert.match(stopSentence(round), /^Judging ended: .*\. 1 of 2 planned waves was not needed\.$/);
 });
 
 test("a round that failed has no phase ahead", () => {
@@ -67,7 +67,10 @@ test("events of a certificate have no times, so no phase took any", () => {
   assert.deepEqual(courseOf(round).map((each) => each.took_ms), [null, null, null, null, null]);
 });
 
-test("an unknown reason is not told", () => {
-  assert.equal(stopWords(after(told("decided", 1, { stop: "other" }))), "");
-  assert.equal(stopWords(after()), "");
+test("why judging ended is told once it is known", () => {
+  assert.equal(stopSentence(after()), "");
+  assert.equal(stopSentence(after(told("decided", 1, { stop: null }))), "");
+  const asked = told("asked", 0, { members: KEYS, threshold: 0.9 });
+  const round = reduceAll(emptyRound(ID), [asked, told("decided", 1, { stop: "certain" })]);
+  assert.match(stopSentence(round), /certain enough \(P\(best\) reached 90 %\)\.$/);
 });

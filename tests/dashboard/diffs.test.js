@@ -42,6 +42,11 @@ test("empty texts, and texts that are too long", () => {
   assert.ok(is_cut && rows.length <= LINES_MAX + 1);
 });
 
+test("lines that have little in common have no marks", () => {
+  const { rows } = diffRows("let total = values.iter().sum();\n", "/// Return the sum of a slice.\n");
+  assert.ok([rows[0].left, rows[0].right].every((side) => side.parts.every(({ marked }) => !marked)));
+});
+
 test("a long line is not searched for words", () => {
   const { rows } = diffRows(`${"a ".repeat(5_000)}\n`, `${"b ".repeat(5_000)}\n`);
   assert.ok(rows[0].left.parts.every(({ marked }) => !marked));

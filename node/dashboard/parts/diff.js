@@ -86,8 +86,8 @@ function TwoColumns({ rows, names }) {
 }
 
 function SideCells({ side, tone }) {
-  if (!side) return html`<td class="line empty"></td><td class="empty"></td>`;
-  return html`<td class=${`line ${tone}`}>${side.line}</td><td class=${tone}><${Marked} parts=${side.parts} tone=${tone} /></td>`;
+  if (!side) return html`<td class="diff-line no-line"></td><td class="no-line"></td>`;
+  return html`<td class=${`diff-line ${tone}`}>${side.line}</td><td class=${tone}><${Marked} parts=${side.parts} tone=${tone} /></td>`;
 }
 
 function OneColumn({ rows, names }) {
@@ -104,7 +104,7 @@ function OneColumn({ rows, names }) {
           const tone = SIGNS[sign];
           return html`
             <tr>
-              <td class=${`line ${tone}`}>${left}</td><td class=${`line ${tone}`}>${right}</td>
+              <td class=${`diff-line ${tone}`}>${left}</td><td class=${`diff-line ${tone}`}>${right}</td>
               <td class=${tone}><span aria-hidden="true">${sign} </span><${Marked} parts=${parts} tone=${tone} /></td>
             </tr>
           `;

@@ -1,6 +1,8 @@
 /** The course of a round: its phases, planned and past, with their times. Pure: the round's time comes in. */
 
 import { isOver } from "strand/state/derived.js";
+import { percent } from "strand/state/format.js";
+import { stopWords } from "strand/state/outcome.js";
 
 /** Phases that every round plans, but for testing, which has a budget only where something is tested. */
 const PLANNED = ["answering", "opening", "testing", "judging", "cosigning"];
@@ -83,26 +85,15 @@ export function leftMs(step, now_ms) {
   return Math.max(0, step.budget_ms - Math.max(0, now_ms - step.began_ms));
 }
 
-/** Reason why judging stopped -> the sentence that says so. */
-const STOPS = {
-  certain: "Judging stopped because the leader was sure enough.",
-  spent: "Judging stopped after the last planned wave: every ballot was in.",
-  budget: "Judging stopped because time was up while ballots were missing.",
-  futile: "Judging stopped because another wave was not expected to change the result enough.",
-  unanimous: "There was nothing to judge: all answers that can win are equal.",
-  agreed: "No judgement was needed: independent answers with most of the votes behave alike.",
-  aborted: "There was no answer to rank.",
-};
-
 /**
- * Return why judging stopped, and what was spared.
+ * Return why judging ended, and what was spared.
  * @param {import("./round.js").Round} round
  * @returns {string} empty while it is not known
  */
-export function stopWords(round) {
-  const { decided, asked, phases } = round;
-  const words = STOPS[decided?.stop];
-  if (!words) return "";
+export function stopSentence({ decided, asked, phases }) {
+  if (!decided?.stop) return "";
+  const certain = decided.stop === "certain" && asked?.threshold ? ` (P(best) reached ${percent(asked.threshold)})` : "";
+  const words = `Judging ended: ${stopWords(decided.stop)}${certain}.`;
   const planned = asked?.waves?.length ?? 0;
   const judged = phases.filter((each) => each.phase === "judging").length;
   const spared = planned - judged;

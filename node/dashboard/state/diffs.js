@@ -12,6 +12,9 @@ export const LINES_MAX = 2_000;
 /** Longest line in characters of which the differing words are marked. */
 const MARKED_CHARS_MAX = 1_000;
 
+/** Share of a line that must stay for its other words to be marked. */
+const ALIKE_MIN = 0.4;
+
 /**
  * @typedef {Object} Side
  * @property {number} line from 1
@@ -102,6 +105,9 @@ function words(old, now) {
   if (Math.max(old.length, now.length) > MARKED_CHARS_MAX) return [plain(old), plain(now)];
   const found = diffWordsWithSpace(old, now, { timeout: TIME_MS_MAX });
   if (!found) return [plain(old), plain(now)];
+  const kept = found.reduce((sum, { added, removed, value }) => sum + (added || removed ? 0 : value.trim().length), 0);
+  // Two lines that have little in common are two lines: marks all over them would say nothing.
+  if (kept < ALIKE_MIN * Math.max(old.trim().length, now.trim().length)) return [plain(old), plain(now)];
   const side = (key) => found.filter((each) => !each[key]).map(({ value, [other(key)]: marked }) => part(value, marked));
   return [side("added"), side("removed")];
 }

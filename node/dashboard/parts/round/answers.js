@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { Badge } from "strand/parts/badge.js";
-import { AnswerBody } from "strand/parts/round/body.js";
+import { Body } from "strand/parts/round/body.js";
 import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
@@ -82,9 +82,9 @@ function AnswerCard({ answer, place, group, aside, task, chosen, onCompare }) {
         ${findingWords(findings).map((each) => html`<${Badge} ...${each} />`)}
         ${finish === "length" && html`<${Badge} tone="warn" glyph="▲" words="cut off at its greatest length" />`}
       </div>
-      ${text === null ? html`<p class="muted">Its text is being fetched.</p>` : html`<${AnswerBody} text=${text} task=${task} lines=${LINES_SHOWN} />`}
+      ${text === null ? html`<p class="muted">Its text is being fetched.</p>` : html`<${Body} text=${text} task=${task} lines=${LINES_SHOWN} />`}
       <div class="row tools">
-        <button type="button" aria-pressed=${chosen} onClick=${() => onCompare(number)}>
+        <button type="button" class="small" aria-pressed=${chosen} onClick=${() => onCompare(number)}>
           <span aria-hidden="true">⇄ </span>Compare
         </button>
         ${text !== null && html`<${CopyButton} text=${text} what=${`answer ${number + 1}`} />`}

@@ -1,52 +1,36 @@
-/** An answer's text: prose as it is, blocks of code with their colours. All of it is text, whatever it holds. */
+/** A text of which the beginning is shown at first. */
 
 import { useMemo, useState } from "preact/hooks";
+import { AnswerText } from "strand/parts/answer_text.js";
 import { html } from "strand/parts/html.js";
 import { count } from "strand/state/format.js";
-import { piecesOf } from "strand/state/fences.js";
-import { capped, visible } from "strand/state/text.js";
-import { runsOf } from "strand/state/tokens.js";
+import { capped } from "strand/state/text.js";
 
-/** Characters of a text that is shown in short, whatever its lines. */
-const SHORT_CHARS_MAX = 1_000;
+/** Characters of a beginning, however few lines they are. */
+const SHORT_CHARS_MAX = 800;
 
-/** A text with any of these is code, if it was asked for; without them it is a remark. */
-const CODE = /[{};=]/;
+/** Lines beyond the beginning for which a button would not be worth its room. */
+const SPARE_LINES = 3;
 
 /** A line that opens a block of code. */
 const FENCED = /^ {0,3}(?:`{3}|~{3})/m;
 
 /**
- * @param {{text: string, language: string}} props
+ * @param {{text: string, task?: string, lines: number}} props `task` as `AnswerText` takes it; `lines` of the beginning
  */
-export function Code({ text, language }) {
-  const runs = useMemo(() => runsOf(text, language), [text, language]);
-  return html`<code>${runs.map((run) => (run.colour ? html`<span class=${`hl-${run.colour}`}>${run.text}</span>` : run.text))}</code>`;
-}
-
-/**
- * @param {{text: string, task?: string, lines?: number}} props `task`: a text of the task `code` without any fence is
- *   code as a whole; `lines`: how many are shown at first, all if there are few more
- */
-export function AnswerBody({ text, task, lines = Infinity }) {
+export function Body({ text, task, lines }) {
   const [isWhole, setWhole] = useState(false);
   const all = useMemo(() => text.split("\n"), [text]);
-  const isLong = all.length > lines + 3 || (lines < Infinity && text.length > SHORT_CHARS_MAX);
+  const isLong = all.length > lines + SPARE_LINES || text.length > SHORT_CHARS_MAX + lines * 80;
   const isCut = isLong && !isWhole;
-  const shown = useMemo(() => {
-    const cut = isCut ? capped(all.slice(0, lines).join("\n"), SHORT_CHARS_MAX) : text;
-    const isBare = task === "code" && CODE.test(text) && !FENCED.test(text);
-    return isBare ? [{ kind: "code", language: "rust", text: visible(cut) }] : piecesOf(visible(cut));
-  }, [text, task, isCut, lines]);
+  const shown = isCut ? capped(all.slice(0, lines).join("\n"), SHORT_CHARS_MAX + lines * 10) : text;
+  // The beginning may end before the first block of code, which says that the rest is no code.
+  const shownTask = FENCED.test(text) ? "" : task;
   return html`
-    <div class="answer-body">
-      ${shown.map(({ kind, language, text: part }) =>
-        kind === "code"
-          ? html`<pre><${Code} text=${part} language=${language} /></pre>`
-          : html`<p class="prose">${part}</p>`,
-      )}
+    <div class="body">
+      <${AnswerText} text=${shown} task=${shownTask} isPlain=${true} />
       ${isLong &&
-      html`<button type="button" aria-expanded=${!isCut} onClick=${() => setWhole(isCut)}>
+      html`<button type="button" class="small" aria-expanded=${!isCut} onClick=${() => setWhole(isCut)}>
         ${isCut ? `Show all ${all.length > lines ? count(all.length, "line") : ""}` : "Show less"}
       </button>`}
     </div>

@@ -2,9 +2,9 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { html } from "strand/parts/html.js";
-import { courseOf, leftMs, stopWords } from "strand/state/course.js";
+import { courseOf, leftMs, stopSentence } from "strand/state/course.js";
 import { stateWords } from "strand/state/derived.js";
-import { duration, percent } from "strand/state/format.js";
+import { duration } from "strand/state/format.js";
 
 /** Pause in ms between two looks at the clock. */
 const TICK_MS = 500;
@@ -23,8 +23,7 @@ const STATES = {
 export function Course({ round, live }) {
   const now = useRoundTime(round.at_ms, live);
   const steps = courseOf(round);
-  const stop = stopWords(round);
-  const threshold = round.asked?.threshold;
+  const stop = stopSentence(round);
   return html`
     <section class="panel" aria-labelledby="course-title">
       <h2 id="course-title">Course</h2>
@@ -32,7 +31,7 @@ export function Course({ round, live }) {
         ${steps.map((step) => html`<${StepItem} key=${`${step.phase} ${step.wave}`} step=${step} now=${now} live=${live} />`)}
       </ol>
       <p class="spoken" role="status">${stateWords(round)}</p>
-      ${stop && html`<p>${stop} ${round.decided.stop === "certain" && threshold && html`It needed ${percent(threshold)}.`}</p>`}
+      ${stop && html`<p>${stop}</p>`}
     </section>
   `;
 }
@@ -63,7 +62,7 @@ function nameOf({ phase, wave }) {
 /** How many of the expected contributions are in. */
 function Share({ step }) {
   const share = step.expected ? step.received / step.expected : 0;
-  return html`<span class="share" aria-hidden="true"><span style=${{ width: `${100 * share}%` }}></span></span>`;
+  return html`<span class="step-share" aria-hidden="true"><span style=${{ width: `${100 * share}%` }}></span></span>`;
 }
 
 /** Return the time since the round's start; between events it goes on while the round is live. */

@@ -65,7 +65,7 @@ function RungRow({ rung, height }) {
   return html`
     <div class=${`rung ${place === 0 ? "first" : ""}`} style=${{ height: `${height}px`, transform: `translateY(${place * height}px)` }}>
       <span class="number">${place + 1}.</span>
-      <span class="rung-name"><${Swatch} value=${author} /> #${number + 1} <span class="mono muted wide">${shortKey(author)}</span>
+      <span class="rung-name"><${Swatch} value=${author} /> #${number + 1} <span class="mono muted rung-key">${shortKey(author)}</span>
         ${move && html` <span class=${moved > 0 ? "up" : "down"}>${move}</span>`}</span>
       <svg class="rung-plot" height=${height} width="100%">
         ${low !== null && html`<line class="range" x1=${x(low)} x2=${x(high)} y1=${middle} y2=${middle} />`}

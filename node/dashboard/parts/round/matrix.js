@@ -45,7 +45,7 @@ export function Matrix({ round, order, onCompare }) {
         <h2 id="matrix-title">Pairs</h2>
         <span class="muted">${judged} of ${all} compared</span>
       </div>
-      <div class="pairs">
+      <div class="pairs-parts">
         <${Grid} cells=${cells} order=${order} at=${at} onPoint=${setPointed} onChoose=${setChosen} />
         <${Detail} cell=${cell} at=${at} order=${order} onCompare=${onCompare} />
       </div>
@@ -129,8 +129,8 @@ function Cells({ cells, order, size }) {
       (number, index) =>
         index % every === 0 &&
         html`
-          <text class="name" x=${MARGIN - 6} y=${middle(index)} text-anchor="end">#${number + 1}</text>
-          <text class="name" x=${middle(index)} y=${MARGIN - 10} text-anchor="middle">${size >= NUMBERED || every > 1 ? `#${number + 1}` : ""}</text>
+          <text class="cell-name" x=${MARGIN - 6} y=${middle(index)} text-anchor="end">#${number + 1}</text>
+          <text class="cell-name" x=${middle(index)} y=${MARGIN - 10} text-anchor="middle">${size >= NUMBERED || every > 1 ? `#${number + 1}` : ""}</text>
         `,
     )}
   `;
@@ -138,11 +138,11 @@ function Cells({ cells, order, size }) {
 
 function Numbers({ cell: { row, column, share, count, abstained }, size }) {
   const [x, y] = [column * size + size / 2, row * size + size / 2];
-  if (share === null) return html`<text class="count" x=${x} y=${y}>∅${abstained}</text>`;
+  if (share === null) return html`<text class="cell-count" x=${x} y=${y}>∅${abstained}</text>`;
   const without = abstained ? (size < SPACIOUS ? "∅" : ` ∅${abstained}`) : "";
   return html`
-    <text class="share" x=${x} y=${y - size / 8}>${Math.round(100 * share)}</text>
-    <text class="count" x=${x} y=${y + size / 4}>×${count}${without}</text>
+    <text class="cell-share" x=${x} y=${y - size / 8}>${Math.round(100 * share)}</text>
+    <text class="cell-count" x=${x} y=${y + size / 4}>×${count}${without}</text>
   `;
 }
 
@@ -157,7 +157,7 @@ function Frame({ at: { row, column }, size, side }) {
 function Legend({ isDense }) {
   const shades = Array.from({ length: SHADES }, (_, shade) => shade);
   return html`
-    <p class="row muted legend">
+    <p class="row muted pairs-legend">
       <span>the row loses</span>
       <svg class=${`matrix ${isDense ? "dense" : ""}`} width=${SHADES * 14} height="14" aria-hidden="true">
         ${shades.map((shade) => html`<rect class=${`shade-${shade}`} x=${shade * 14} width="14" height="14" />`)}

@@ -1,14 +1,14 @@
 /** The outcome: what was decided, how surely, by whom it is signed, and the answer itself. */
 
 import { Badge } from "strand/parts/badge.js";
-import { AnswerBody } from "strand/parts/round/body.js";
+import { Body } from "strand/parts/round/body.js";
 import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
 import { count, duration, percent, size } from "strand/state/format.js";
 import { findingWords } from "strand/state/findings.js";
+import { endingWords, outcomeBadge, outcomeSentence } from "strand/state/outcome.js";
 import { oneLine } from "strand/state/text.js";
-import { OUTCOME_REASONS, OUTCOMES } from "strand/state/words.js";
 
 /** Lines of the winner that are shown at first. */
 const LINES_SHOWN = 24;
@@ -27,16 +27,17 @@ export function Outcome({ round, tools }) {
   const { decided, ended } = round;
   if (!decided) return html`<${Unfinished} ended=${ended.requester} />`;
   const { outcome, reason, answer } = decided;
+  const why = outcomeSentence(reason);
   return html`
     <section class="panel outcome" aria-labelledby="outcome-title">
       <div class="row">
         <h2 id="outcome-title">Outcome</h2>
-        <${Badge} ...${OUTCOMES[outcome] ?? { words: outcome }} />
+        <${Badge} ...${outcomeBadge(outcome)} />
         ${answer && html`<span class="end"><${CopyButton} text=${answer} what="the answer" /></span>`}
       </div>
-      ${OUTCOME_REASONS[reason] && html`<p>${OUTCOME_REASONS[reason]}</p>`}
+      ${why && html`<p>${why}</p>`}
       <div class="outcome-parts">
-        ${answer ? html`<div><${AnswerBody} text=${answer} task=${round.asked?.task} lines=${LINES_SHOWN} /></div>` : ""}
+        ${answer ? html`<div><${Body} text=${answer} task=${round.asked?.task} lines=${LINES_SHOWN} /></div>` : ""}
         <${Facts} round=${round} tools=${tools} />
       </div>
     </section>
@@ -49,13 +50,13 @@ function Unfinished({ ended }) {
   return html`
     <section class="panel" aria-labelledby="outcome-title">
       <h2 id="outcome-title">Outcome</h2>
-      <p class="notice bad">The round ended without an outcome: ${oneLine(ended.fault ?? ended.ending, FAULT_CHARS_MAX)}.</p>
+      <p class="notice bad">${endingWords(ended.ending, oneLine(ended.fault ?? "", FAULT_CHARS_MAX))}</p>
     </section>
   `;
 }
 
 function Keys({ keys }) {
-  const list = html`<ul class="keys">${keys.map((key) => html`<li key=${key}><${Key} value=${key} /></li>`)}</ul>`;
+  const list = html`<ul class="signers">${keys.map((key) => html`<li key=${key}><${Key} value=${key} /></li>`)}</ul>`;
   return keys.length <= KEYS_SHOWN ? list : html`<details><summary>Who signed</summary>${list}</details>`;
 }
 
@@ -65,11 +66,11 @@ function Facts({ round, tools }) {
   const cosigning = round.phases.find((each) => each.phase === "cosigning");
   const findings = findingWords(decided.findings);
   return html`
-    <dl class="facts">
+    <dl class="outcome-facts">
       ${decided.author && html`<dt>Author</dt><dd>${winner && `#${winner.number + 1} by `}<${Key} value=${decided.author} /></dd>`}
       <dt>P(best)</dt><dd>${percent(decided.p_best)}</dd>
       <dt>P(correct)</dt>
-      <dd>${decided.p_correct === null ? html`<span class="muted">not calibrated: this node has no gold yet</span>` : percent(decided.p_correct)}</dd>
+      <dd>${decided.p_correct === null ? html`<span class="muted">not known: too few gold questions were asked to tell</span>` : percent(decided.p_correct)}</dd>
       ${findings.length > 0 && html`<dt>Tested</dt><dd class="row">${findings.map((each) => html`<${Badge} ...${each} />`)}</dd>`}
       ${decided.answer_tokens > 0 &&
       html`<dt>Length</dt><dd>${count(decided.answer_tokens, "token")}${decided.finish === "length" && ", cut off at its greatest length"}</dd>`}

@@ -14,7 +14,8 @@ import { Question } from "strand/parts/round/question.js";
 import { Work } from "strand/parts/round/work.js";
 import { isOver, rankedAnswers, stateWords } from "strand/state/derived.js";
 import { moment } from "strand/state/format.js";
-import { AUDIENCES, OUTCOMES, TASKS } from "strand/state/words.js";
+import { outcomeBadge } from "strand/state/outcome.js";
+import { AUDIENCES, TASKS } from "strand/state/words.js";
 
 /**
  * @param {{round: import("../state/round.js").Round, live?: boolean, tools?: any}} props `live`: events still come;
@@ -69,7 +70,7 @@ function Elsewhere() {
 
 function Head({ round }) {
   const { asked, decided } = round;
-  const look = decided && isOver(round) ? OUTCOMES[decided.outcome] : null;
+  const look = decided && isOver(round) ? outcomeBadge(decided.outcome) : null;
   return html`
     <section class="panel" aria-labelledby="question-title">
       <div class="row">

@@ -1,7 +1,7 @@
 /** The question: who says what, and what was asked for. */
 
 import { useState } from "preact/hooks";
-import { AnswerBody } from "strand/parts/round/body.js";
+import { Body } from "strand/parts/round/body.js";
 import { html } from "strand/parts/html.js";
 import { count } from "strand/state/format.js";
 
@@ -25,14 +25,14 @@ export function Question({ asked }) {
   return html`
     <div class="turns">
       ${turns.length > TURNS_SHOWN &&
-      html`<button type="button" aria-expanded=${isWhole} onClick=${() => setWhole(!isWhole)}>
+      html`<button type="button" class="small" aria-expanded=${isWhole} onClick=${() => setWhole(!isWhole)}>
         ${isWhole ? "Show the last turn alone" : `Show ${count(hidden, "earlier turn")}`}
       </button>`}
       ${turns.slice(hidden).map(
         ({ role, text }, index) => html`
           <div class="turn" key=${hidden + index}>
             ${turns.length > 1 && html`<span class="muted">${role}</span>`}
-            <${AnswerBody} text=${text} lines=${TURN_LINES} />
+            <${Body} text=${text} lines=${TURN_LINES} />
           </div>
         `,
       )}
