@@ -1,5 +1,6 @@
 """The certificates that a node holds, and what one says when it is verified."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -131,6 +132,9 @@ class Verification(msgspec.Struct, frozen=True):
     """All steps in their order; a certificate of a former version has one for the whole."""
 
 
-def report_of(described: dict[str, Any]) -> CertificateReport:
-    """Return the description of a certificate of any version in its type."""
-    return msgspec.convert(described, CertificateReport)
+def report_of(described: dict[str, Any], turns: Iterable[tuple[str, str]]) -> CertificateReport:
+    """Return the description of a certificate of any version in its type. `turns`: role and text of each turn."""
+    # Wire 1 describes a query as one text, `query`, in place of turns.
+    fields = {name: value for name, value in described.items() if name != "query"}
+    conversation = [{"role": role, "text": text} for role, text in turns]
+    return msgspec.convert({**fields, "turns": conversation}, CertificateReport)

@@ -113,4 +113,4 @@ def _verify(raw: bytes) -> Verification:
     steps = tuple(VerificationStep(each.rule, each.text, each.state) for each in made)
     if isinstance(read, Fault):
         return Verification(False, read.reason, read.rule, read.detail, None, steps)
-    return Verification(True, "", "", "", report_of(read.description), steps)
+    return Verification(True, "", "", "", report_of(read.description, read.turns), steps)

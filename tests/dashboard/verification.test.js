@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { RULES, rulesIn } from "strand/state/rules.js";
-import { CERTIFICATE_BYTES_MAX, statements, STEP_STATES, verdictLine, whyNotRead } from "strand/state/verification.js";
+import { CERTIFICATE_BYTES_MAX, statements, STEP_STATES, verdictOf, whyNotRead } from "strand/state/verification.js";
 
 const PROTOCOL = readFileSync(new URL("../../protocol/README.md", import.meta.url), "utf8");
 const LIMITS = readFileSync(new URL("../../protocol/limits.py", import.meta.url), "utf8");
@@ -33,12 +33,19 @@ test("a file is measured before it is read", () => {
 test("the verdict says how far the verification came", () => {
   const steps = ["passed", "passed", "failed", "not_reached"].map((state) => ({ state }));
   assert.deepEqual(Object.keys(STEP_STATES), ["passed", "failed", "not_reached"]);
-  const told = (changes) => verdictLine({ valid: false, reason: "bad_signature", detail: "", steps, ...changes });
-  assert.equal(told(), "The first 2 of 4 steps hold, the next fails: bad signature.");
-  assert.equal(told({ steps: steps.slice(2) }), "The first step fails: bad signature.");
-  assert.equal(told({ reason: "malformed" }), "This is no certificate, or a damaged one.");
-  assert.match(told({ reason: "other_version", detail: "wire 1: commit 2df6499" }), /wire 1: commit 2df6499/);
-  assert.match(told({ valid: true, reason: "" }), /hold/);
+  const told = (changes) => verdictOf({ valid: false, reason: "bad_signature", detail: "", steps, ...changes });
+  assert.equal(told().head, "The certificate does not hold.");
+  assert.equal(told().words, "The first 2 of 4 steps hold, the next fails: bad signature.");
+  assert.equal(told({ steps: steps.slice(2) }).words, "The first step fails: bad signature.");
+  assert.match(told({ reason: "malformed" }).head, /no certificate/);
+  assert.equal(told({ valid: true, reason: "" }).tone, "good");
+});
+
+test("a version that is not read is neither valid nor invalid", () => {
+  const steps = [{ state: "failed" }];
+  const told = verdictOf({ valid: false, reason: "other_version", detail: "wire 0: commit 2df6499 reads it", steps });
+  assert.deepEqual([told.tone, told.words], ["warn", "It is of wire 0: commit 2df6499 reads it."]);
+  assert.doesNotMatch(told.head, /not hold/);
 });
 
 test("what a certificate says, in counts", () => {

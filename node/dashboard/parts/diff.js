@@ -16,21 +16,26 @@ const SIGNS = { "−": "removed", "+": "added", " ": "" };
  *   tells them; `pair`: the numbers of the two
  */
 export function Compare({ answers, pair, onPair }) {
-  const [one, other] = pair.map((number) => answers.find((each) => each.number === number));
+  const [left, right] = pair;
+  const texts = pair.map((number) => answers.find((each) => each.number === number)?.text ?? null);
   const isNarrow = useMedia(NARROW);
   return html`
     <section class="panel" id="compare" tabindex="-1" aria-labelledby="compare-title">
       <h2 id="compare-title">Two answers side by side</h2>
       <div class="row">
-        <${Choice} label="Left" answers=${answers} value=${pair[0]} onChoose=${(number) => onPair([number, pair[1]])} />
-        <button type="button" onClick=${() => onPair([pair[1], pair[0]])}><span aria-hidden="true">⇄ </span>Swap</button>
-        <${Choice} label="Right" answers=${answers} value=${pair[1]} onChoose=${(number) => onPair([pair[0], number])} />
+        <${Choice} label="Left" answers=${answers} value=${left} onChoose=${(number) => onPair([number, right])} />
+        <button type="button" onClick=${() => onPair([right, left])}><span aria-hidden="true">⇄ </span>Swap</button>
+        <${Choice} label="Right" answers=${answers} value=${right} onChoose=${(number) => onPair([left, number])} />
       </div>
-      ${one?.text == null || other?.text == null
+      ${texts.includes(null)
         ? html`<p class="muted">Their texts are being fetched.</p>`
-        : html`<${Diff} left=${one.text} right=${other.text} names=${pair.map((each) => `#${each + 1}`)} narrow=${isNarrow} />`}
+        : html`<${Diff} left=${texts[0]} right=${texts[1]} names=${pair.map(nameOf)} narrow=${isNarrow} />`}
     </section>
   `;
+}
+
+function nameOf(number) {
+  return `#${number + 1}`;
 }
 
 function Choice({ label, answers, value, onChoose }) {
@@ -38,10 +43,10 @@ function Choice({ label, answers, value, onChoose }) {
     <label class="row">
       <span>${label}</span>
       <select value=${String(value)} onChange=${(event) => onChoose(Number(event.currentTarget.value))}>
-        ${answers.map(
-          ({ number, strength }, place) =>
-            html`<option key=${number} value=${String(number)}>#${number + 1}${strength === null ? "" : ` (place ${place + 1})`}</option>`,
-        )}
+        ${answers.map(({ number, strength }, place) => {
+          const where = strength === null ? "" : ` (place ${place + 1})`;
+          return html`<option key=${number} value=${String(number)}>${nameOf(number)}${where}</option>`;
+        })}
       </select>
     </label>
   `;
@@ -53,9 +58,10 @@ function Choice({ label, answers, value, onChoose }) {
 export function Diff({ left, right, names, narrow }) {
   const { rows, is_cut } = useMemo(() => diffRows(visible(left), visible(right)), [left, right]);
   const changes = rows.filter(({ kind }) => kind !== "same").length;
+  const words = `${count(changes, "line differs", "lines differ")}, ${rows.length - changes} are equal.`;
   return html`
     <p class="muted" role="status">
-      ${changes ? `${count(changes, "line differs", "lines differ")}, ${rows.length - changes} are equal.` : "Both texts are equal."}
+      ${changes ? words : "Both texts are equal."}
       ${is_cut && ` Only the first ${LINES_MAX} lines are compared.`}
     </p>
     ${narrow ? html`<${OneColumn} rows=${rows} names=${names} />` : html`<${TwoColumns} rows=${rows} names=${names} />`}
@@ -87,7 +93,10 @@ function TwoColumns({ rows, names }) {
 
 function SideCells({ side, tone }) {
   if (!side) return html`<td class="diff-line no-line"></td><td class="no-line"></td>`;
-  return html`<td class=${`diff-line ${tone}`}>${side.line}</td><td class=${tone}><${Marked} parts=${side.parts} tone=${tone} /></td>`;
+  return html`
+    <td class=${`diff-line ${tone}`}>${side.line}</td>
+    <td class=${tone}><${Marked} parts=${side.parts} tone=${tone} /></td>
+  `;
 }
 
 function OneColumn({ rows, names }) {
@@ -117,7 +126,8 @@ function OneColumn({ rows, names }) {
 /** A line's text. Whoever does not see colours hears or sees the marks of words as such. */
 function Marked({ parts, tone }) {
   const element = tone === "removed" ? "del" : "ins";
-  return html`<code>${parts.map(({ text, marked }) => (marked ? html`<${element}>${text}</${element}>` : text))}</code>`;
+  const drawn = parts.map(({ text, marked }) => (marked ? html`<${element}>${text}<//>` : text));
+  return html`<code>${drawn}</code>`;
 }
 
 function useMedia(query) {

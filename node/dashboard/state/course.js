@@ -92,7 +92,8 @@ export function leftMs(step, now_ms) {
  */
 export function stopSentence({ decided, asked, phases }) {
   if (!decided?.stop) return "";
-  const certain = decided.stop === "certain" && asked?.threshold ? ` (P(best) reached ${percent(asked.threshold)})` : "";
+  const isCertain = decided.stop === "certain" && asked?.threshold;
+  const certain = isCertain ? ` (P(best) reached ${percent(asked.threshold)})` : "";
   const words = `Judging ended: ${stopWords(decided.stop)}${certain}.`;
   const planned = asked?.waves?.length ?? 0;
   const judged = phases.filter((each) => each.phase === "judging").length;

@@ -108,16 +108,9 @@ function words(old, now) {
   const kept = found.reduce((sum, { added, removed, value }) => sum + (added || removed ? 0 : value.trim().length), 0);
   // Two lines that have little in common are two lines: marks all over them would say nothing.
   if (kept < ALIKE_MIN * Math.max(old.trim().length, now.trim().length)) return [plain(old), plain(now)];
-  const side = (key) => found.filter((each) => !each[key]).map(({ value, [other(key)]: marked }) => part(value, marked));
-  return [side("added"), side("removed")];
-}
-
-function other(key) {
-  return key === "added" ? "removed" : "added";
-}
-
-function part(text, marked) {
-  return { text, marked: Boolean(marked) };
+  const without = (key) => found.filter((each) => !each[key]);
+  const parts = (list) => list.map(({ value, added, removed }) => ({ text: value, marked: Boolean(added || removed) }));
+  return [parts(without("added")), parts(without("removed"))];
 }
 
 /**

@@ -31,17 +31,25 @@ export function whyNotRead(bytes) {
 }
 
 /**
- * Return what a verification found, in a sentence.
+ * Return what a verification found: how it looks, in a word, and in a sentence.
  * @param {Object} verification
- * @returns {string}
+ * @returns {{tone: "good" | "warn" | "bad", glyph: string, head: string, words: string}}
  */
-export function verdictLine({ valid, steps, reason, detail }) {
-  if (valid) return "Every signature, the chain, the pairs, the recount and the outcome hold.";
-  if (reason === "malformed") return "This is no certificate, or a damaged one.";
-  if (reason === "other_version") return `It is of a version that this node does not read: ${detail}.`;
+export function verdictOf({ valid, steps, reason, detail }) {
+  if (valid) {
+    const words = "Every signature, the chain, the pairs, the recount and the outcome hold.";
+    return { tone: "good", glyph: "✓", head: "The certificate holds.", words };
+  }
+  if (reason === "other_version") {
+    return { tone: "warn", glyph: "▲", head: "The certificate cannot be checked here.", words: `It is of ${detail}.` };
+  }
+  if (reason === "malformed") {
+    return { tone: "bad", glyph: "✕", head: "This is no certificate,", words: "or a damaged one." };
+  }
   const passed = steps.filter((each) => each.state === "passed").length;
   const before = passed ? `The first ${passed} of ${steps.length} steps hold, the next fails` : "The first step fails";
-  return `${before}: ${reason.replaceAll("_", " ")}.`;
+  const words = `${before}: ${reason.replaceAll("_", " ")}.`;
+  return { tone: "bad", glyph: "✕", head: "The certificate does not hold.", words };
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { PHASE_WORDS } from "strand/state/derived.js";
 import { count, percent, shortKey } from "strand/state/format.js";
-import { oneLine } from "strand/state/text.js";
+import { capital, oneLine } from "strand/state/text.js";
 
 /** Most characters of a reason that a stranger gave. */
 const REASON_CHARS_MAX = 80;
@@ -95,8 +95,4 @@ const SENTENCES = {
  */
 export function eventWords(event) {
   return Object.hasOwn(SENTENCES, event.event) ? SENTENCES[event.event](event) : "";
-}
-
-function capital(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -7,8 +7,8 @@ import { html } from "strand/parts/html.js";
 import { VerificationSteps } from "strand/parts/verification_steps.js";
 import { postJson } from "strand/state/api.js";
 import { size } from "strand/state/format.js";
-import { oneLine } from "strand/state/text.js";
-import { CERTIFICATE_BYTES_MAX, handedReplay, verdictLine, whyNotRead } from "strand/state/verification.js";
+import { oneLine, visible } from "strand/state/text.js";
+import { CERTIFICATE_BYTES_MAX, handedReplay, verdictOf, whyNotRead } from "strand/state/verification.js";
 
 const NAME_CHARS_MAX = 60;
 
@@ -85,11 +85,10 @@ function Drop({ take, isBusy }) {
 }
 
 function Verdict({ verification }) {
-  const { valid } = verification;
-  return html`<p class=${`verdict ${valid ? "good" : "bad"}`}>
-    <span aria-hidden="true">${valid ? "✓" : "✗"}</span>
-    <span><strong>${valid ? "The certificate holds." : "The certificate does not hold."}</strong>
-      ${" "}${verdictLine(verification)}</span>
+  const { tone, glyph, head, words } = verdictOf(verification);
+  return html`<p class=${`verdict ${tone}`}>
+    <span aria-hidden="true">${glyph}</span>
+    <span><strong>${head}</strong> ${visible(words)}</span>
   </p>`;
 }
 

@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from consensus.certificates.steps import StepState
+from consensus.certificates.versions import read_any_version
 from node.api.common import CursorError
 from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
@@ -23,6 +24,7 @@ from node.facade.history import HistoryFacade
 from node.rounds.following.history import KINDS, RoundHistory
 from node.rounds.following.hub import REQUESTER, RoundEvents
 from node.storage import CertificateSummary, RoundFilter, Store, TableLimit
+from protocol.errors import Fault
 from protocol.types import Key, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.observed import ObservedSwarm
 from tests.support.stores import opened, query
@@ -31,6 +33,9 @@ from tests.unit.node.test_observer import heard
 OWN = Key(b"a" * 32)
 OTHER = "bb" * 32
 THIRD = "cc" * 32
+
+CERTIFICATES = sorted((Path(__file__).parents[2] / "fixtures" / "certificates").glob("*/full.certificate"))
+"""One of each version of wire and aggregator that was ever used."""
 
 
 @dataclass
@@ -338,6 +343,20 @@ async def test_a_verification_shows_its_steps(tmp_path: Path) -> None:
     assert "3 commitments listed" in valid.steps[4].text
     assert (broken.steps[0].rule, broken.steps[0].state) == (broken.rule, StepState.FAILED)
     assert {each.state for each in broken.steps[1:]} == {StepState.NOT_REACHED}
+
+
+@pytest.mark.parametrize("path", CERTIFICATES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+async def test_certificates_of_former_versions_are_reported_in_one_form(tmp_path: Path, path: Path) -> None:
+    """A query of wire 1 is one text, which is a conversation of one turn here."""
+    raw = path.read_bytes()
+    async with writing(tmp_path) as at:
+        told = await HistoryFacade(at.history, at.store, trio.CapacityLimiter(1)).verify(raw)
+    match read_any_version(raw):
+        case Fault() as fault:
+            assert (told.valid, told.reason, told.report) == (False, fault.reason, None)
+        case reading:
+            assert told.report is not None
+            assert tuple((turn.role, turn.text) for turn in told.report.turns) == reading.turns
 
 
 async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_path: Path) -> None:

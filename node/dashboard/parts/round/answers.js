@@ -28,11 +28,14 @@ export function Answers({ round, answers, onCompare, chosen }) {
     <section class="panel" aria-labelledby="answers-title">
       <div class="row">
         <h2 id="answers-title">Answers</h2>
-        <span class="muted">${answers.length ? count(answers.length, "answer") : "none is opened yet"}${isRanked && ", best first"}</span>
+        <span class="muted">${count(answers.length, "answer")}${isRanked && ", best first"}</span>
       </div>
       ${groups.map(
         ({ numbers, equal }) =>
-          html`<p class="muted">${namesOf(numbers)} ${equal ? "are equal" : "behave alike"}: they count as one answer with ${count(numbers.length, "vote")}.</p>`,
+          html`<p class="muted">
+            ${namesOf(numbers)} ${equal ? "are equal" : "behave alike"}: they count as one answer with
+            ${` ${count(numbers.length, "vote")}`}.
+          </p>`,
       )}
       <ul class="answers">
         ${shown.map(
@@ -65,24 +68,24 @@ function namesOf(numbers) {
 
 function AnswerCard({ answer, place, group, aside, task, chosen, onCompare }) {
   const { number, author, finish, answer_tokens, token_source, p_best, text, wins, findings } = answer;
-  const label = `answer-${number}`;
+  const length = `${token_source === "estimate" ? "about " : ""}${count(answer_tokens, "token")}`;
   return html`
-    <li class=${`answer ${wins ? "wins" : ""} ${aside ? "aside" : ""}`} aria-labelledby=${label}>
+    <li class=${`answer ${wins ? "wins" : ""} ${aside ? "aside" : ""}`}>
       <div class="row">
-        <h3 id=${label}>${place !== null && html`<span class="place">${place}.</span>`} Answer #${number + 1}</h3>
+        <h3>${place !== null && html`<span class="place">${place}.</span>`} Answer #${number + 1}</h3>
         <${Key} value=${author} />
         ${wins && html`<${Badge} tone="good" glyph="★" words="winner" />`}
         ${aside && html`<${Badge} tone="bad" glyph="✕" words=${`set aside: ${aside}`} />`}
       </div>
-      <p class="muted">
-        ${p_best !== null && `P(best) ${percent(p_best)} · `}${token_source === "estimate" ? "about " : ""}${count(answer_tokens, "token")}
-      </p>
+      <p class="muted">${p_best !== null && `P(best) ${percent(p_best)} · `}${length}</p>
       <div class="row badges">
-        ${group && html`<${Badge} glyph="=" words=${`${group.equal ? "equal to" : "behaves like"} ${othersOf(group, number)}`} />`}
+        ${group && html`<${Badge} glyph="=" words=${likeWords(group, number)} />`}
         ${findingWords(findings).map((each) => html`<${Badge} ...${each} />`)}
         ${finish === "length" && html`<${Badge} tone="warn" glyph="▲" words="cut off at its greatest length" />`}
       </div>
-      ${text === null ? html`<p class="muted">Its text is being fetched.</p>` : html`<${Body} text=${text} task=${task} lines=${LINES_SHOWN} />`}
+      ${text === null
+        ? html`<p class="muted">Its text is being fetched.</p>`
+        : html`<${Body} text=${text} task=${task} lines=${LINES_SHOWN} />`}
       <div class="row tools">
         <button type="button" class="small" aria-pressed=${chosen} onClick=${() => onCompare(number)}>
           <span aria-hidden="true">⇄ </span>Compare
@@ -93,9 +96,7 @@ function AnswerCard({ answer, place, group, aside, task, chosen, onCompare }) {
   `;
 }
 
-function othersOf({ numbers }, number) {
-  return numbers
-    .filter((each) => each !== number)
-    .map((each) => `#${each + 1}`)
-    .join(", ");
+function likeWords({ equal, numbers }, number) {
+  const others = numbers.filter((each) => each !== number).map((each) => `#${each + 1}`);
+  return `${equal ? "equal to" : "behaves like"} ${others.join(", ")}`;
 }

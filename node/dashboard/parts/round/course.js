@@ -28,7 +28,10 @@ export function Course({ round, live }) {
     <section class="panel" aria-labelledby="course-title">
       <h2 id="course-title">Course</h2>
       <ol class="course">
-        ${steps.map((step) => html`<${StepItem} key=${`${step.phase} ${step.wave}`} step=${step} now=${now} live=${live} />`)}
+        ${steps.map((step) => {
+          const key = `${step.phase} ${step.wave}`;
+          return html`<${StepItem} key=${key} step=${step} now=${now} live=${live} />`;
+        })}
       </ol>
       <p class="spoken" role="status">${stateWords(round)}</p>
       ${stop && html`<p>${stop}</p>`}

@@ -23,6 +23,7 @@ export function Ladder({ round }) {
   const { wave, rungs } = ladder;
   const isDense = rungs.length > ROOMY_MAX;
   const height = isDense ? DENSE_HEIGHT : HEIGHT;
+  const shown = isWhole ? rungs.length : Math.min(ROOMY_MAX, rungs.length);
   const hasIntervals = rungs.some((each) => each.low !== null);
   const spoken = rungs.slice(0, 3).map(({ number, p_best }) => `answer ${number + 1} with P(best) ${percent(p_best)}`);
   // The rungs stay in the order of their numbers, so that each one moves instead of being drawn anew.
@@ -40,7 +41,7 @@ export function Ladder({ round }) {
         class=${`ladder ${isDense ? "dense" : ""}`}
         role="img"
         aria-label=${`Ladder after wave ${wave + 1}: ${spoken.join(", ")}`}
-        style=${{ height: `${height * (isWhole ? rungs.length : Math.min(ROOMY_MAX, rungs.length))}px` }}
+        style=${{ height: `${height * shown}px` }}
       >
         ${still.map((rung) => html`<${RungRow} key=${rung.number} rung=${rung} height=${height} />`)}
       </div>
@@ -61,12 +62,16 @@ function RungRow({ rung, height }) {
   const { number, author, place, moved, at, low, high, before, p_best } = rung;
   const middle = height / 2;
   const x = (share) => `${(100 * share).toFixed(2)}%`;
+  const style = { height: `${height}px`, transform: `translateY(${place * height}px)` };
   const move = moved ? `${moved > 0 ? "▲" : "▼"}${Math.abs(moved)}` : "";
   return html`
-    <div class=${`rung ${place === 0 ? "first" : ""}`} style=${{ height: `${height}px`, transform: `translateY(${place * height}px)` }}>
+    <div class=${`rung ${place === 0 ? "first" : ""}`} style=${style}>
       <span class="number">${place + 1}.</span>
-      <span class="rung-name"><${Swatch} value=${author} /> #${number + 1} <span class="mono muted rung-key">${shortKey(author)}</span>
-        ${move && html` <span class=${moved > 0 ? "up" : "down"}>${move}</span>`}</span>
+      <span class="rung-name">
+        <${Swatch} value=${author} /> #${number + 1}
+        <span class="mono muted rung-key"> ${shortKey(author)}</span>
+        ${move && html`<span class=${moved > 0 ? "up" : "down"}> ${move}</span>`}
+      </span>
       <svg class="rung-plot" height=${height} width="100%">
         ${low !== null && html`<line class="range" x1=${x(low)} x2=${x(high)} y1=${middle} y2=${middle} />`}
         ${before.map((each) => html`<circle class="past" cx=${x(each)} cy=${middle} r="3" />`)}

@@ -83,7 +83,14 @@ function Grid({ cells, order, at, onPoint, onChoose }) {
   // Everything but the frame around a pair is drawn anew only when ballots or the order change.
   const drawn = useMemo(() => html`<${Cells} cells=${cells} order=${order} size=${size} />`, [cells]);
   return html`
-    <div class="scroll matrix-scroll" tabindex="0" role="group" onKeyDown=${step} aria-label="Pairs: arrow keys choose one" aria-describedby="pair-detail">
+    <div
+      class="scroll matrix-scroll"
+      tabindex="0"
+      role="group"
+      aria-label="Pairs: arrow keys choose one"
+      aria-describedby="pair-detail"
+      onKeyDown=${step}
+    >
       <svg
         ref=${svg}
         class=${`matrix ${size < NUMBERED ? "dense" : ""}`}
@@ -118,6 +125,8 @@ function moved(at, [down, right], order) {
 function Cells({ cells, order, size }) {
   const every = size >= NAMED ? 1 : 8;
   const middle = (index) => MARGIN + index * size + size / 2;
+  // Names of columns need more room than those of rows.
+  const hasNames = size >= NUMBERED || every > 1;
   return html`
     <g transform=${`translate(${MARGIN} ${MARGIN})`}>
       <rect class="ground" width=${size * order.length} height=${size * order.length} />
@@ -130,7 +139,7 @@ function Cells({ cells, order, size }) {
         index % every === 0 &&
         html`
           <text class="cell-name" x=${MARGIN - 6} y=${middle(index)} text-anchor="end">#${number + 1}</text>
-          <text class="cell-name" x=${middle(index)} y=${MARGIN - 10} text-anchor="middle">${size >= NUMBERED || every > 1 ? `#${number + 1}` : ""}</text>
+          ${hasNames && html`<text class="cell-name above" x=${middle(index)} y=${MARGIN - 10}>#${number + 1}</text>`}
         `,
     )}
   `;
@@ -194,13 +203,16 @@ function Judgements({ pair: { low, judgements }, row, column }) {
     if (preference === null) return "abstained";
     const share = forRow(preference);
     if (share === 0.5) return "finds both alike";
-    return share > 0.5 ? `prefers #${row + 1} with ${percent(share)}` : `prefers #${column + 1} with ${percent(1 - share)}`;
+    const [better, sure] = share > 0.5 ? [row, share] : [column, 1 - share];
+    return `prefers #${better + 1} with ${percent(sure)}`;
   };
   return html`
     <ul class="judgements">
       ${judgements.slice(0, LISTED_MAX).map(
         ({ judge, wave, preference }) => html`
-          <li key=${`${judge} ${wave}`}><${Key} value=${judge} /> ${words(preference)} <span class="muted">wave ${wave + 1}</span></li>
+          <li key=${`${judge} ${wave}`}>
+            <${Key} value=${judge} /> ${words(preference)}<span class="muted">, wave ${wave + 1}</span>
+          </li>
         `,
       )}
       ${judgements.length > LISTED_MAX && html`<li class="muted">and ${judgements.length - LISTED_MAX} more</li>`}
@@ -211,12 +223,13 @@ function Judgements({ pair: { low, judgements }, row, column }) {
 /** The same as text; built only when somebody opens it, as a large round has two thousand pairs. */
 function MatrixTable({ cells, order }) {
   const [isOpen, setOpen] = useState(false);
+  const name = (place) => `#${order[place] + 1}`;
   const rows = isOpen ? cells.filter(({ row, column }) => row < column) : [];
   return html`
     <details onToggle=${(event) => setOpen(event.currentTarget.open)}>
       <summary>The pairs as a list</summary>
       <ul class="pair-list" tabindex="0" aria-label="Pairs">
-        ${rows.map((cell) => html`<li>${cellWords(cell, `#${order[cell.row] + 1}`, `#${order[cell.column] + 1}`)}</li>`)}
+        ${rows.map((cell) => html`<li>${cellWords(cell, name(cell.row), name(cell.column))}</li>`)}
       </ul>
     </details>
   `;

@@ -34,7 +34,9 @@ export function Members({ round }) {
     <section class="panel" aria-labelledby="members-title">
       <div class="row">
         <h2 id="members-title">Members</h2>
-        <span class="muted">${count(members.length, "member")}${phase && ` · ${phaseWords(phase.phase, phase.wave)}:`}</span>
+        <span class="muted">
+          ${count(members.length, "member")}${phase && ` · ${phaseWords(phase.phase, phase.wave)}:`}
+        </span>
         ${totals.map(({ state, number }) => {
           const { tone, glyph, words } = STATES[state];
           return html`<${Badge} tone=${tone} glyph=${glyph} words=${`${number} ${words}`} />`;
@@ -43,9 +45,10 @@ export function Members({ round }) {
       <details open=${members.length <= OPEN_MAX}>
         <summary>Each member's part</summary>
         <ul class="members">
-          ${members.map(
-            (each) => html`<${Member} key=${each.key} member=${each} signed=${signed.has(each.key)} why=${why.get(each.key)} />`,
-          )}
+          ${members.map((each) => {
+            const { key } = each;
+            return html`<${Member} key=${key} member=${each} signed=${signed.has(key)} why=${why.get(key)} />`;
+          })}
         </ul>
       </details>
     </section>

@@ -13,6 +13,10 @@ import { oneLine } from "strand/state/text.js";
 /** Lines of the winner that are shown at first. */
 const LINES_SHOWN = 24;
 
+const UNCALIBRATED = "not known: too few gold questions were asked to tell";
+
+const CUT_OFF = ", cut off at its greatest length";
+
 /** Keys that are shown without being asked for. */
 const KEYS_SHOWN = 12;
 
@@ -67,15 +71,22 @@ function Facts({ round, tools }) {
   const findings = findingWords(decided.findings);
   return html`
     <dl class="outcome-facts">
-      ${decided.author && html`<dt>Author</dt><dd>${winner && `#${winner.number + 1} by `}<${Key} value=${decided.author} /></dd>`}
+      ${decided.author &&
+      html`<dt>Author</dt>
+        <dd>${winner && `#${winner.number + 1} by `}<${Key} value=${decided.author} /></dd>`}
       <dt>P(best)</dt><dd>${percent(decided.p_best)}</dd>
       <dt>P(correct)</dt>
-      <dd>${decided.p_correct === null ? html`<span class="muted">not known: too few gold questions were asked to tell</span>` : percent(decided.p_correct)}</dd>
-      ${findings.length > 0 && html`<dt>Tested</dt><dd class="row">${findings.map((each) => html`<${Badge} ...${each} />`)}</dd>`}
+      <dd>${decided.p_correct === null ? UNCALIBRATED : percent(decided.p_correct)}</dd>
+      ${findings.length > 0 &&
+      html`<dt>Tested</dt>
+        <dd class="row">${findings.map((each) => html`<${Badge} ...${each} />`)}</dd>`}
       ${decided.answer_tokens > 0 &&
-      html`<dt>Length</dt><dd>${count(decided.answer_tokens, "token")}${decided.finish === "length" && ", cut off at its greatest length"}</dd>`}
+      html`<dt>Length</dt>
+        <dd>${count(decided.answer_tokens, "token")}${decided.finish === "length" && CUT_OFF}</dd>`}
       ${decided.at_ms > 0 && html`<dt>Time</dt><dd>${duration(decided.at_ms)} to the answer</dd>`}
-      ${decided.own_engine && html`<dt>Own engine</dt><dd>contributed nothing: ${oneLine(decided.own_engine, FAULT_CHARS_MAX)}</dd>`}
+      ${decided.own_engine &&
+      html`<dt>Own engine</dt>
+        <dd>contributed nothing: ${oneLine(decided.own_engine, FAULT_CHARS_MAX)}</dd>`}
       ${cosigning &&
       html`<dt>Co-signed</dt>
         <dd>

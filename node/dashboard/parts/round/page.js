@@ -41,7 +41,10 @@ export function Round({ round, live = false, tools = null }) {
     () => html`<${Answers} round=${round} answers=${answers} chosen=${isKnown ? pair : []} onCompare=${showOne} />`,
     [answers, isKnown, pair.join()],
   );
-  const compare = useMemo(() => html`<${Compare} answers=${answers} pair=${pair} onPair=${setChosen} />`, [answers, pair.join()]);
+  const compare = useMemo(
+    () => html`<${Compare} answers=${answers} pair=${pair} onPair=${setChosen} />`,
+    [answers, pair.join()],
+  );
   const members = useMemo(
     () => html`<${Members} round=${round} />`,
     [asked, phases, reports, ballots, round.answers],

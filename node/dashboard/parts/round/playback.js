@@ -54,6 +54,8 @@ export function Playback({ recording, state, moves }) {
   const { position, playing, speed } = state;
   const event = recording.events[position - 1];
   const words = event ? eventWords(event) : "Before the first event";
+  const isAtEnd = position === recording.length;
+  const label = playing ? "Pause" : isAtEnd ? "Replay" : "Play";
   const time = recording.hasTimes && event ? `${duration(event.at_ms)}: ` : "";
   return html`
     <section class="panel playback" aria-label="Replay">
@@ -62,9 +64,9 @@ export function Playback({ recording, state, moves }) {
           <span aria-hidden="true">◀</span><span class="spoken">One step back</span>
         </button>
         <button type="button" class="primary" onClick=${moves.toggle} title="Play or pause (space)">
-          <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span>${playing ? "Pause" : position === recording.length ? "Replay" : "Play"}
+          <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span>${label}
         </button>
-        <button type="button" onClick=${() => moves.by(1)} disabled=${position === recording.length} title="One step forward (→)">
+        <button type="button" onClick=${() => moves.by(1)} disabled=${isAtEnd} title="One step forward (→)">
           <span aria-hidden="true">▶</span><span class="spoken">One step forward</span>
         </button>
         <label class="row">

@@ -7,6 +7,8 @@ import { Round } from "strand/parts/round/page.js";
 import { Recording } from "strand/state/player.js";
 import { oneLine } from "strand/state/text.js";
 
+const UNKNOWN = "Nothing is known of this round.";
+
 /** Most characters of a note. */
 const NOTE_CHARS_MAX = 300;
 
@@ -17,7 +19,7 @@ const NOTE_CHARS_MAX = 300;
 export function Replay({ replay, tools }) {
   const recording = useMemo(() => new Recording(replay.events, replay.answers), [replay]);
   const { round, state, moves } = usePlayer(recording);
-  if (!recording.length) return html`<p class="notice">${oneLine(replay.note || "Nothing is known of this round.", NOTE_CHARS_MAX)}</p>`;
+  if (!recording.length) return html`<p class="notice">${oneLine(replay.note || UNKNOWN, NOTE_CHARS_MAX)}</p>`;
   return html`
     <div class="round">
       <${Round} round=${round} tools=${tools} />
