@@ -83,7 +83,7 @@ const SENTENCES = {
   certified: () => "The certificate is complete",
   ended: ({ role }) => `The round is over for the ${role}`,
   generation_started: () => "This node's engine begins its answer",
-  inspection_started: ({ answers }) => `This node tests ${count(answers, "answer")}`,
+  answer_testing_started: ({ answers }) => `This node tests ${count(answers, "answer")}`,
   judging_started: ({ pairs }) => `This node's engine compares ${count(pairs, "pair")}`,
   declined: ({ phase }) => `This node declines in ${PHASE_WORDS[phase] ?? phase}`,
 };
