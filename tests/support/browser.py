@@ -50,9 +50,9 @@ new PerformanceObserver((list) => {
 """Runs before the page: notes what is drawn only for a moment, what the page's policy refused, and long frames."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Told:
-    """What the pages of one context said and asked for."""
+    """What the pages of one context said and asked for. Playwright keeps handlers in attributes of their own."""
 
     errors: list[str] = field(default_factory=list)
     """Errors of the console, and exceptions that nobody caught."""

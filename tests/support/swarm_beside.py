@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ import trio
 from node.inference import EngineConfig
 from node.local.nodes import NodeSpec
 from node.local.swarm import LocalSwarm, open_swarm
-from node.toml import toml_text
 
 QUESTION: Final = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 
@@ -63,6 +63,10 @@ class SwarmBeside:
         """Run a function in the swarm's thread."""
         return trio.from_thread.run(function, *arguments, trio_token=self._token)
 
+    def run_sync_soon(self, function: Callable[[], object]) -> None:
+        """Let the swarm's thread call a function."""
+        self._token.run_sync_soon(function)
+
     def kill(self, node: int) -> None:
         """End a node by SIGKILL."""
         self.run(self.swarm.kill, node)
@@ -97,32 +101,30 @@ def swarm_beside(specs: Sequence[NodeSpec]) -> Iterator[SwarmBeside]:
     thread = Thread(target=trio.run, args=(live,))
     thread.start()
     try:
-        beside = started.result()
-        yield beside
+        yield started.result()
     finally:
-        if started.exception() is None:
-            started.result()._token.run_sync_soon(over.set)
+        if started.done() and started.exception() is None:
+            started.result().run_sync_soon(over.set)
         thread.join()
 
 
-def rust_answers(node: int, quality: float) -> str:
+def rust_answer(node: int, quality: float) -> str:
     """A node's answer to QUESTION, as a model writes it, with the quality that scripted judges see."""
     mark = f" // quality {quality:.4f}"
     return f"```rust\n{_BODIES[node].format(mark=mark)}\n```"
 
 
 def scripted(
-    folder: Path, node: int, answers: Sequence[dict[str, Any]] = (), latency_ms: int = 0, **settings: Any
+    folder: Path, node: int, answers: Sequence[Mapping[str, Any]] = (), latency_ms: int = 0, **settings: Any
 ) -> NodeSpec:
-    """A node that gives these answers, and its own to every other question; judges are hardly sure of any two."""
+    """A node that gives these answers, each to its `query`, and its own to every other question.
+
+    Its own is hardly better than that of the node before it, so that judges are unsure. `settings` by "table.key".
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    script = folder / f"{node}.toml"
-    own = {"text": rust_answers(node, 0.5 + 0.02 * node), "quality": 0.5 + 0.02 * node}
-    tables = "".join(f"[[answers]]\n{_table(each)}" for each in (own, *answers))
-    script.write_text(tables, encoding="utf-8")
+    script = folder / f"{node}.json"
+    quality = 0.5 + 0.02 * node
+    own = {"text": rust_answer(node, quality), "quality": quality}
+    script.write_text(json.dumps({"answers": [own, *answers]}), encoding="utf-8")
     engine = EngineConfig(kind="scripted", script=str(script), latency_ms=latency_ms)
     return NodeSpec(folder / f"node-{node}", engine, seed=node, settings=settings)
-
-
-def _table(answer: dict[str, Any]) -> str:
-    return toml_text({"": answer}) if False else "".join(f"{name} = {value!r}\n" for name, value in answer.items())
