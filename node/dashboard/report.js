@@ -57,9 +57,9 @@ function OpenedRound({ number }) {
       ${number + 1 < count && html`<a href=${addressOf(number + 1)}>Next round</a>`}
     </nav>
     <h1>${name}</h1>
-    <section class="panel" aria-labelledby="known-title">
+    <section class="panel known" aria-labelledby="known-title">
       <h2 id="known-title">Known to the simulator alone</h2>
-      <dl class="facts">
+      <dl>
         ${facts.map(([fact, text]) => html`<dt>${fact}</dt><dd>${oneLine(text, FACT_CHARS_MAX)}</dd>`)}
       </dl>
     </section>

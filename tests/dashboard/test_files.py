@@ -37,7 +37,7 @@ def test_every_import_is_of_a_module_by_name() -> None:
 def test_every_module_is_loaded_by_a_page_or_by_another() -> None:
     """What nothing imports is dead code."""
     imported = {name for text in sources().values() for name in IMPORT.findall(text)}
-    named = {path for path in sources() if f'"{path}"' in sources()[SHELL]} | {START}
+    named = {path for path in sources() if f'"{path}"' in sources()[SHELL]} | {START, *STYLES}
     unused = {path for path in sources() if path not in {SHELL, *named} and module_name(path) not in imported}
     assert not {path for path in unused if not path.startswith(("vendor/", "state/"))}
 

@@ -12,8 +12,8 @@ from protocol.errors import Fault
 START: Final = "report.js"
 """The module that opens the rounds of such a page."""
 
-STYLES: Final = ("style/tokens.css", "style/base.css", "style/answer.css", "style/round.css")
-"""Style sheets of a round's view, in the shell's order."""
+STYLES: Final = ("style/tokens.css", "style/base.css", "style/answer.css", "style/round.css", "style/report.css")
+"""Style sheets of a round's view, in the shell's order, and what the page adds."""
 
 
 def start_name() -> str:
