@@ -7,7 +7,7 @@ VLLM := .venv-vllm
 CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast test-long clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences vendor sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast test-long clients coverage test-soak test-vllm fuzz check docs man docs-recordings screenshots audit licences vendor sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -61,6 +61,10 @@ docs: setup-dev $(VENV)/.docs
 docs-recordings: setup-dev
 	$(BIN)/python -P docs/recordings.py
 
+# Pictures of the dashboard in the documentation, of a swarm that it starts; needs Chromium (docs/screenshots.py).
+screenshots: setup-dev
+	PYTHONPATH=. $(BIN)/python -P docs/screenshots.py
+
 # Manual pages of strand and of each command, for `man -l dist/man/strand-ask.1` or a folder of the MANPATH.
 man: setup-dev $(VENV)/.docs
 	PYTHONPATH=.:docs/_ext $(BIN)/python -P -m strand_reference.man dist/man
@@ -84,22 +88,36 @@ sbom: setup-dev
 OPENAI_JS := 6.49.0
 OPENAI_JS_SHA512 := 69809cd02e8bf3ae1e47a592608c101b25eb8b0fe7232671d0e6ef87338456e934ce8043a729e349bae2a27588eeaeb90791fc8c95f40d747db2713333a6df3e
 
-# Clients that users have beside ours, in an environment of their own: `llm` would load the demo's model package.
-clients: $(CLIENTS)/.ready $(CLIENTS)/npm/.openai-$(OPENAI_JS)
+# Tells what of a page would be in the way of people who cannot see it well or use no mouse.
+AXE := 4.14.1
+AXE_SHA512 := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+
+# Clients that users have beside ours, in an environment of their own: `llm` would load the demo's model package. And what
+# tests of the dashboard load into its pages.
+clients: $(CLIENTS)/.ready $(CLIENTS)/npm/.openai-$(OPENAI_JS) $(CLIENTS)/npm/.axe-core-$(AXE)
 $(CLIENTS)/.ready: requirements-clients.txt
 	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements-clients.txt
 	touch $@
 
-$(CLIENTS)/npm/.openai-$(OPENAI_JS): $(CLIENTS)/.ready
-	rm -rf $(@D) && mkdir -p $(@D)/node_modules/openai
-ifeq ($(shell command -v npm),)
-	@echo "there is no npm: tests of the JavaScript client are skipped"
-else
-	cd $(@D) && npm pack --silent openai@$(OPENAI_JS) >/dev/null
-	cd $(@D) && echo "$(OPENAI_JS_SHA512)  openai-$(OPENAI_JS).tgz" | sha512sum --check --quiet -
-	tar -xzf $(@D)/openai-$(OPENAI_JS).tgz -C $(@D)/node_modules/openai --strip-components 1
+# A package of npm: its name, version, digest.
+define unpacked
+	rm -rf $(@D)/.$(1)-* $(@D)/node_modules/$(1) && mkdir -p $(@D)/node_modules/$(1)
+	cd $(@D) && npm pack --silent $(1)@$(2) >/dev/null
+	cd $(@D) && echo "$(3)  $(1)-$(2).tgz" | sha512sum --check --quiet -
+	tar -xzf $(@D)/$(1)-$(2).tgz -C $(@D)/node_modules/$(1) --strip-components 1
 	touch $@
+endef
+
+ifeq ($(shell command -v npm),)
+$(CLIENTS)/npm/.%: $(CLIENTS)/.ready
+	@echo "there is no npm: tests that need its packages are skipped"
+else
+$(CLIENTS)/npm/.openai-$(OPENAI_JS): $(CLIENTS)/.ready
+	$(call unpacked,openai,$(OPENAI_JS),$(OPENAI_JS_SHA512))
+
+$(CLIENTS)/npm/.axe-core-$(AXE): $(CLIENTS)/.ready
+	$(call unpacked,axe-core,$(AXE),$(AXE_SHA512))
 endif
 
 # Under a quarter of an hour; BENCH alone: `make bench BENCH="fit wire"`. The table of all figures is in dist/ too.

@@ -1,7 +1,7 @@
 """Answers, pairs, ballots and fit without a network: the requester's real machine, fed at once with contributions.
 
-Each round has the ranking digest that it has in a network world without loss. Nobody co-signs, so there is no
-certificate, and there is no time: results have no times, and no message is counted.
+Each round has the ranking digest that it has in a network world without loss. Nobody co-signs, and there is no time:
+results have no times, and no message is counted. The certificate of a round that is kept has no co-signature.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +22,7 @@ from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key
 from simnet.baselines import is_consensual, verdicts_of
 from simnet.decision_model import judge, run_tests, write
+from simnet.keeping import Keeper
 from simnet.pairings import judged
 from simnet.plan import SPECIALTY, Plan, PlannedQuery
 from simnet.results import RoundResult, Run, round_result
@@ -29,32 +30,34 @@ from simnet.scenario import ScenarioError
 from simnet.sim_learning import take_in, trust_of
 
 
-def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
-    """Run every round of the plan, one after another.
+def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = None, keep: int = 0) -> Run:
+    """Run every round of the plan, one after another, and keep so many whole.
 
     Raises ScenarioError for a query that the network would refuse.
     """
     experiences: dict[int, Experience] = {}
     run = Run(seed=plan.scenario.seed, nodes=plan.scenario.nodes)
-    trace = blake2b(digest_size=32)
+    trace, keeper = blake2b(digest_size=32), Keeper(plan, keep)
     for number in range(plan.scenario.rounds):
         asking = plan.asking(number)
-        result = _run_round(plan, asking, experiences.setdefault(asking.requester, Experience()))
+        result = _run_round(plan, asking, experiences.setdefault(asking.requester, Experience()), keeper)
         trace.update(len(result.ranking).to_bytes(1, "big") + result.ranking)
         run.rounds.append(result)
         if progress is not None:
             progress(result)
     run.trace_digest = trace.hexdigest()
+    run.kept = keeper.kept
     return run
 
 
-def _run_round(plan: Plan, asking: PlannedQuery, experience: Experience) -> RoundResult:
+def _run_round(plan: Plan, asking: PlannedQuery, experience: Experience, keeper: Keeper) -> RoundResult:
     record, ranking = decide(plan, asking, experience)
     take_in(plan, experience, asking, record, ranking)
     result = round_result(asking, record, ranking, verdicts_of(plan, asking, record, ranking))
-    if not plan.scenario.reference:
-        return result
-    return replace(result, consensual=is_consensual(plan, asking, record, ranking))
+    if plan.scenario.reference:
+        result = replace(result, consensual=is_consensual(plan, asking, record, ranking))
+    keeper.take(asking, record, result, None)
+    return result
 
 
 def decide(plan: Plan, asking: PlannedQuery, experience: Experience) -> tuple[RoundRecord, Ranking]:

@@ -13,6 +13,7 @@ from protocol.params import NetworkParams
 from protocol.types import Key, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
 from simnet.checkers import Checkers
+from simnet.keeping import Keeper
 from simnet.plan import Plan, PlannedQuery
 from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import Scenario, ScenarioError
@@ -173,19 +174,27 @@ class _Cast:
     number_of: Mapping[Key, int]
 
 
-def run_of(plan: Plan, keys: Sequence[bytes], rounds: Sequence[Heard]) -> Run:
-    """Return the results of rounds of nodes with these keys. Real messages are not counted, and there is no trace."""
+def run_of(plan: Plan, keys: Sequence[bytes], rounds: Sequence[Heard], keep: int = 0) -> Run:
+    """Return the results of rounds of nodes with these keys. Real messages are not counted, and there is no trace.
+
+    `keep`: rounds that the run keeps whole.
+    """
     number_of = {Key(key): node for node, key in enumerate(keys)}
     checkers = Checkers(_Cast(plan.params, frozenset(number_of.values()), number_of))
     run = Run(plan.scenario.seed, plan.scenario.nodes, violations=checkers.violations)
+    keeper = Keeper(plan, keep)
     for number, heard in enumerate(rounds):
         asking = plan.asking(number)
-        verified = None if heard.certificate is None else verify_certificate(heard.certificate)
-        if isinstance(verified, VerifiedCertificate):
+        read = None if heard.certificate is None else verify_certificate(heard.certificate)
+        verified = read if isinstance(read, VerifiedCertificate) else None
+        if verified is not None:
             checkers.open_round(asking, verified.record.id)
         if heard.certificate is not None:
             checkers.certified(asking.requester, heard.certificate)
-        run.rounds.append(_result(plan, asking, heard, verified if isinstance(verified, VerifiedCertificate) else None))
+        run.rounds.append(_result(plan, asking, heard, verified))
+        if verified is not None:
+            keeper.take(asking, verified.record, run.rounds[-1], heard.certificate)
+    run.kept = keeper.kept
     return run
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 
 from consensus.certificates.record import RoundRecord, bodies
@@ -101,6 +102,32 @@ def round_result(
     )
 
 
+class Choice(StrEnum):
+    """What the swarm has chosen in a round, in the order of interest."""
+
+    WRONG = "wrong"
+    """Decided, and wrong."""
+    DEGRADED = "degraded"
+    """Degraded: with an answer, right or wrong, of which the swarm itself says that it is not sure."""
+    RIGHT = "right"
+    """Decided, and right."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRound:
+    """A round that is kept whole."""
+
+    result: RoundResult
+    choice: Choice
+    right: tuple[int, ...]
+    """Positions on the slate of the right answers, which only the simulator knows."""
+    dishonest: Mapping[str, Sequence[int]]
+    """Positions of the answers by dishonest members, by their kind."""
+    certificate: bytes
+    unsigned: bool
+    """Whether nobody was there to co-sign it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A broken rule, found from outside of the system."""
@@ -130,6 +157,8 @@ class Run:
     events: int = 0
     trace_digest: str = ""
     """BLAKE2b-256 over all events, in order."""
+    kept: list[KeptRound] = field(default_factory=list)
+    """Rounds that a report opens: few, and none without a report."""
 
     @property
     def late(self) -> Sequence[RoundResult]:

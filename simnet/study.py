@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consensus.learning.scoring import calibration_error
+from simnet.keeping import share_of
 from simnet.results import Cell, RoundResult, Run, Study
 from simnet.scenario import Scenario, ScenarioError, cells
 
@@ -84,32 +85,48 @@ def run_study(
     params: "NetworkParams",
     on_round: Progress | None = None,
     each: Each = map,
+    keep: int = 0,
 ) -> Study:
-    """Run every world of the scenario. Raises ScenarioError, for wrong names and layers before the first starts."""
+    """Run every world of the scenario; `keep`: rounds that are kept whole, of all worlds together.
+
+    Raises ScenarioError, for wrong names and layers before the first starts.
+    """
     distinct = worlds(scenario)
     for world in distinct.values():
         _check_names(world, presets)
         _check_layer(world)
-    run = partial(run_cell, presets=presets, params=params, on_round=on_round)
-    runs = dict(zip(distinct, each(run, distinct.values()), strict=True))
+    run = partial(run_cell, presets=presets, params=params, on_round=on_round, keep=share_of(len(distinct), keep))
+    runs = dict(zip(distinct, _within(keep, each(run, distinct.values())), strict=True))
     found = [Cell(point, runs[_id(world)]) for point, world in cells(scenario)]
     return Study(scenario.name, scenario.about, found, scenario.against)
 
 
+def _within(rounds: int, runs: Iterable[Run]) -> Iterator[Run]:
+    """Yield runs that together keep so many rounds at most: of more worlds than that, the first have one each."""
+    for run in runs:
+        del run.kept[rounds:]
+        rounds -= len(run.kept)
+        yield run
+
+
 def run_cell(
-    scenario: Scenario, presets: Mapping[str, "Preset"], params: "NetworkParams", on_round: Progress | None = None
+    scenario: Scenario,
+    presets: Mapping[str, "Preset"],
+    params: "NetworkParams",
+    on_round: Progress | None = None,
+    keep: int = 0,
 ) -> Run:
-    """Run one world in its layer. Raises ScenarioError."""
+    """Run one world in its layer; `keep`: rounds that it keeps whole. Raises ScenarioError."""
     from simnet.plan import Plan
 
     plan = Plan(scenario, presets[scenario.preset], params)
     if scenario.layer == "aggregate":
         from simnet.aggregate import run_aggregate
 
-        return run_aggregate(plan, on_round)
+        return run_aggregate(plan, on_round, keep)
     from simnet.world import run_world
 
-    return run_world(plan, on_round)
+    return run_world(plan, on_round, keep)
 
 
 def _check_names(scenario: Scenario, presets: Mapping[str, "Preset"]) -> None:

@@ -12,6 +12,7 @@ from simnet.baselines import nothing_counted, verdicts_of
 from simnet.chance import chance
 from simnet.checkers import Checkers
 from simnet.clockwork import Clockwork
+from simnet.keeping import Keeper
 from simnet.links import Links
 from simnet.machine import Machine, SharedWorld
 from simnet.network import Network
@@ -60,7 +61,8 @@ class _Open:
 class World:
     """One run of the network layer."""
 
-    def __init__(self, plan: Plan, progress: Callable[[RoundResult], None] | None) -> None:
+    def __init__(self, plan: Plan, progress: Callable[[RoundResult], None] | None, keep: int = 0) -> None:
+        """Build it. `keep`: rounds that the run keeps whole."""
         scenario = plan.scenario
         self.plan = plan
         self.clock = Clockwork(START_MS)
@@ -73,6 +75,7 @@ class World:
         self.machines = [Machine(node, shared) for node in range(scenario.nodes)]
         self.network.hosts.extend(self.machines)
         self._progress = progress
+        self._keeper = Keeper(plan, keep)
         self._open: dict[int, _Open] = {}
         self._by_query: dict[Digest, _Open] = {}
         last_ms = plan.asking(scenario.rounds - 1).at_ms
@@ -91,6 +94,7 @@ class World:
         self.run.events = self.clock.events
         self.run.violations = self.checkers.violations
         self.run.trace_digest = self.trace.digest
+        self.run.kept = self._keeper.kept
         return self.run
 
     # -- the schedule --------------------------------------------------------------------------------------------------
@@ -223,13 +227,16 @@ class World:
             result = round_result(asking, verified.record, ranking, verdicts)
         if ranking is None and opened.void is not None:
             result = replace(result, outcome=Outcome.FAILED.value, reason=opened.void)
-        return replace(
+        result = replace(
             result,
             members=opened.members,
             full=isinstance(verified, VerifiedCertificate) and verified.full,
             answered_ms=None if ranking is None else opened.decided_ms,
             phases_ms=_lengths(opened.phases),
         )
+        if isinstance(verified, VerifiedCertificate):
+            self._keeper.take(asking, verified.record, result, opened.certificate)
+        return result
 
 
 def _lengths(began_ms: dict[str, int]) -> dict[str, int]:
@@ -238,6 +245,9 @@ def _lengths(began_ms: dict[str, int]) -> dict[str, int]:
     return {name: began_ms[after] - began_ms[name] for name, after in pairwise(names)}
 
 
-def run_world(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
-    """Simulate a scenario's network layer; `progress` is called with each round's result as it ends."""
-    return World(plan, progress).simulate()
+def run_world(plan: Plan, progress: Callable[[RoundResult], None] | None = None, keep: int = 0) -> Run:
+    """Simulate a scenario's network layer; `progress` is called with each round's result as it ends.
+
+    `keep`: rounds that the run keeps whole.
+    """
+    return World(plan, progress, keep).simulate()

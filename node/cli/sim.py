@@ -32,6 +32,7 @@ from node.config import load_params
 from node.files import read_toml
 from node.inference.scripted import SLOPE
 from simnet import study as studies
+from simnet.keeping import REPORT_ROUNDS_MAX, share_of
 from simnet.results import RoundResult, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
 
@@ -101,7 +102,9 @@ def sim(
     *,
     scenario: Annotated[str | None, Parameter(help="A TOML file, or a shipped study: attack-matrix, loss, ...")] = None,
     settings: Settings = Settings(),
-    report: Annotated[Path | None, Parameter(help="Folder for a page with plots, and for the results.")] = None,
+    report: Annotated[
+        Path | None, Parameter(help="Folder for a page with plots and rounds to open, and for the results.")
+    ] = None,
     jobs: Annotated[
         int, Parameter(validator=validators.Number(gte=1, lte=JOBS_MAX), help="Worlds of a study side by side.")
     ] = 1,
@@ -122,7 +125,8 @@ def sim(
         # Before the work, not after it.
         _plots_or_refusal()
         _make_folder(report)
-    study = _simulate(chosen, jobs, real=real, show_progress=sys.stderr.isatty())
+    keep = 0 if report is None else REPORT_ROUNDS_MAX
+    study = _simulate(chosen, jobs, real=real, keep=keep, show_progress=sys.stderr.isatty())
     if json:
         print_json(studies.results(study) if chosen.vary else study.cells[0].run.summary())
     else:
@@ -225,14 +229,15 @@ def _number(text: str, kind: Callable[[str], float], flag: str) -> float:
 # The work.
 
 
-def _simulate(scenario: Scenario, jobs: int, *, real: bool, show_progress: bool) -> Study:
+def _simulate(scenario: Scenario, jobs: int, *, real: bool, keep: int, show_progress: bool) -> Study:
     try:
         presets, params = _presets(), load_params("devnet")
-        run = partial(studies.run_study, scenario, presets=presets, params=params)
-        total = sum(world.rounds for world in studies.worlds(scenario).values())
+        run = partial(studies.run_study, scenario, presets=presets, params=params, keep=keep)
+        worlds = studies.worlds(scenario).values()
+        total = sum(world.rounds for world in worlds)
         with _progress(scenario.name, total, show=show_progress) as advance:
             if real:
-                real_runs = partial(_real_runs, presets, params, partial(advance, 1))
+                real_runs = partial(_real_runs, presets, params, partial(advance, 1), share_of(len(worlds), keep))
                 return replace(run(each=lambda _, worlds: real_runs(worlds)), real=True)
             if jobs == 1:
                 with _interruptible() as unless_interrupted:
@@ -263,9 +268,13 @@ def _check_real(scenario: Scenario, jobs: int) -> None:
 
 
 def _real_runs(
-    presets: "Mapping[str, Preset]", params: "NetworkParams", on_round: Callable[[], None], worlds: Iterable[Scenario]
+    presets: "Mapping[str, Preset]",
+    params: "NetworkParams",
+    on_round: Callable[[], None],
+    keep: int,
+    worlds: Iterable[Scenario],
 ) -> Iterator[Run]:
-    """Play worlds with processes, one after another."""
+    """Play worlds with processes, one after another; `keep`: rounds that each keeps whole."""
     import msgspec
     import trio
 
@@ -278,7 +287,7 @@ def _real_runs(
         plan = Plan(world, presets[world.preset], params)
         programme = msgspec.convert(programme_of(plan, SLOPE), Programme)
         played = trio.run(play, programme, on_round)
-        yield run_of(plan, played.keys, played.heard)
+        yield run_of(plan, played.keys, played.heard, keep)
 
 
 def _presets() -> "Mapping[str, Preset]":
@@ -440,10 +449,13 @@ def _make_folder(folder: Path) -> None:
 
 def write_report(folder: Path, scenario: Scenario, study: Study) -> None:
     """Write the page, its pictures and the figures as JSON. Raises CliError."""
+    from node.cli.parts import round_pages
     from simnet.page import page
+    from simnet.page_rounds import Viewer
     from simnet.plots import plots
 
     drawn = list(plots(study))
+    viewer = Viewer(round_pages.styles(), round_pages.modules(), round_pages.start_name(), round_pages.replay_data)
     found = {
         "about": study.about,
         "settings": dict(studies.changed(scenario)),
@@ -451,7 +463,7 @@ def write_report(folder: Path, scenario: Scenario, study: Study) -> None:
         **studies.results(study),
     }
     contents = {f"{plot.name}.png": plot.png for plot in drawn} | {
-        "index.html": page(scenario, study, drawn).encode(),
+        "index.html": page(scenario, study, drawn, viewer).encode(),
         "results.json": json_module.dumps(found, ensure_ascii=False, indent=2).encode() + b"\n",
     }
     try:

@@ -39,6 +39,9 @@ _DIGEST_CHARS: Final = 16
 _REFERENCE: Final = re.compile(r'\b(src|href)="([^"]+)"')
 """Address in the shell, which names a file by its path."""
 
+_IMPORT: Final = re.compile(r"""(?:^|[;}])\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']""", re.MULTILINE)
+"""Import of a module by its name, as it is written in our files and in those of others."""
+
 _NO_MAP: Final = '<script type="importmap"></script>'
 """Place of the import map in the shell."""
 
@@ -79,6 +82,22 @@ def import_map(addresses: Mapping[str, str]) -> str:
     """Return an import map as JSON for the addresses of files by path."""
     imports = {module_name(path): address for path, address in addresses.items() if path.endswith(".js")}
     return msgspec.json.encode({"imports": imports}).decode()
+
+
+def data_map(start: str) -> str:
+    """Return an import map of data: URLs, as JSON, for the module at this path and all that it needs.
+
+    Raises KeyError for an unknown module.
+    """
+    paths = {module_name(path): path for path in sources() if path.endswith(".js")}
+    needed, ahead = dict[str, str](), [start]
+    while ahead:
+        path = ahead.pop()
+        if path not in needed:
+            text = sources()[path]
+            needed[path] = f"data:{MEDIA['.js']};base64,{base64.b64encode(text.encode()).decode()}"
+            ahead += [paths[name] for name in _IMPORT.findall(text)]
+    return import_map(dict(sorted(needed.items())))
 
 
 @cache

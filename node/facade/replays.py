@@ -57,7 +57,7 @@ class ReplaysFacade:
 
     async def replay_of(self, raw: bytes) -> Replay | Fault:
         """Return the course of a round from its certificate's bytes alone, or why they are no valid certificate."""
-        return await trio.to_thread.run_sync(_read, raw, limiter=self._verifying)
+        return await trio.to_thread.run_sync(read_replay, raw, limiter=self._verifying)
 
     def _own_record(self, query_id: Digest) -> RoundRecord | None:
         """Return the record of a round of ours that is open, or was lately."""
@@ -83,7 +83,8 @@ def _merge(query_id: Digest, noted: tuple[RoundEvent, ...], record: RoundRecord 
     return Replay(ReplaySource.EVENTS, query_id.hex(), with_counted(noted, record), texts_of(record))
 
 
-def _read(raw: bytes) -> Replay | Fault:
+def read_replay(raw: bytes) -> Replay | Fault:
+    """Return the course of a round from its certificate's bytes, or why they are no valid certificate."""
     if version_of(raw) not in (None, CURRENT):
         read = read_any_version(raw)
         if isinstance(read, Fault):

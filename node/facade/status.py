@@ -60,21 +60,23 @@ class StatusFacade:
             conditions=tuple(Condition(**asdict(each)) for each in self._lookout.conditions()),
             store=str(self._store.health),
             certificates=await count_certificates(self._store),
-            store_size=await self._store_size(),
+            store_size=await store_size(self._store, self._config.store_bytes_max),
             data_dir=str(self._config.data_dir),
             versions=Versions(version("strand-swarm"), WIRE, AGGREGATOR),
         )
-
-    async def _store_size(self) -> StoreSize | None:
-        try:
-            return StoreSize(await self._store.counted_bytes(), self._config.store_bytes_max)
-        except StoreBlockedError:
-            return None
 
 
 async def count_certificates(store: Store) -> int | None:
     """Count the stored certificates; None while the disk cannot be read."""
     try:
         return await store.count_certificates()
+    except StoreBlockedError:
+        return None
+
+
+async def store_size(store: Store, bytes_max: int) -> StoreSize | None:
+    """Return the size of the store beside its quota; None while the disk cannot be read."""
+    try:
+        return StoreSize(await store.counted_bytes(), bytes_max)
     except StoreBlockedError:
         return None

@@ -85,10 +85,12 @@ async def bind(host: str, port: int) -> trio.socket.SocketType:
     family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
     with ExitStack() as stack:
         sock = stack.enter_context(trio.socket.socket(family, trio.socket.SOCK_STREAM))
-        # A restarted node finds its old connections in TIME_WAIT. Of free ports, two programs might get the same.
+        # A restarted node finds its old connections in TIME_WAIT, or half closed by a browser that holds on to them. Of
+        # free ports, two programs might get the same if it were set before; the one that was got is used again as well.
         if port:
             sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
         await sock.bind((host, port))
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
         stack.pop_all()
     return sock
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from node.dashboard import ASSETS_PATH, SHELL, dashboard, import_map, module_name, sources
+from node.cli.parts.round_pages import START, STYLES
+from node.dashboard import ASSETS_PATH, SHELL, dashboard, data_map, import_map, module_name, sources
 from tests.support import supply, vendor
 
 ROOT = Path(__file__).parents[2]
@@ -33,10 +34,10 @@ def test_every_import_is_of_a_module_by_name() -> None:
     assert not unknown
 
 
-def test_every_module_is_loaded_by_the_shell_or_by_another() -> None:
+def test_every_module_is_loaded_by_a_page_or_by_another() -> None:
     """What nothing imports is dead code."""
     imported = {name for text in sources().values() for name in IMPORT.findall(text)}
-    named = {path for path in sources() if f'"{path}"' in sources()[SHELL]}
+    named = {path for path in sources() if f'"{path}"' in sources()[SHELL]} | {START, *STYLES}
     unused = {path for path in sources() if path not in {SHELL, *named} and module_name(path) not in imported}
     assert not {path for path in unused if not path.startswith(("vendor/", "state/"))}
 
@@ -100,6 +101,23 @@ def test_a_page_that_stands_alone_has_a_map_of_its_own() -> None:
     assert json.loads(import_map({"state/round.js": "data:x", "style/base.css": "data:y"})) == {
         "imports": {"strand/state/round.js": "data:x"}
     }
+
+
+def test_a_map_of_data_holds_a_module_and_all_that_it_needs_and_no_more() -> None:
+    imports = json.loads(data_map(START))["imports"]
+    texts = {
+        name: base64.b64decode(address.removeprefix("data:text/javascript;base64,")).decode()
+        for name, address in imports.items()
+    }
+    assert texts[module_name(START)] == sources()[START]
+    wanted = {name for text in texts.values() for name in IMPORT.findall(text)}
+    assert wanted | {module_name(START)} == set(texts)
+    # A page without a node asks nobody for anything.
+    asking = re.compile(r"\b(?:fetch|EventSource|WebSocket|XMLHttpRequest|sendBeacon)\(")
+    assert not {name for name, text in texts.items() if asking.search(text)}
+    assert set(STYLES) <= set(sources())
+    with pytest.raises(KeyError):
+        data_map("unknown.js")
 
 
 # -- files of others ---------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from node.config import load_params
 from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_node
 from protocol.limits import TEXT_BYTES_MAX
+from protocol.versions import WIRE
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.support.asking import question_body
 from tests.support.processes import PATIENCE_S, Ran, Shell, assert_refusal_line, assert_refused, log_records
@@ -35,6 +36,8 @@ def test_status_tells_what_the_node_does(shell: Shell, swarm: RunningSwarm) -> N
     assert told["network"] == swarm.report["network"]
     assert told["key"] == swarm.report["requester"]
     assert told["certificates"] >= 1
+    assert told["store_size"]["bytes"] > 0 and told["store_size"]["bytes_max"] == 0
+    assert told["versions"]["wire"] == WIRE
     assert told["connections"]["half_open"] == 0
     assert 0 <= told["connections"]["inbound"] < told["connections"]["inbound_max"]
     assert told["clock"]["ours_is_off"] is False

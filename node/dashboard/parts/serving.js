@@ -48,13 +48,13 @@ function Switch({ serving, refresh }) {
   if (serving.why_not === "stopping") return null;
   if (serving.why_not === "paused") {
     return html`
-      <${Confirmed} key="resume" label="Resume" sure="Resume now" onSure=${post("/api/resume")}>
+      <${Confirmed} label="Resume" sure="Resume now" onSure=${post("/api/resume")}>
         <p>The node will join rounds of other nodes again, at once, within its limits.</p>
       <//>
     `;
   }
   return html`
-    <${Confirmed} key="pause" label="Pause" sure="Pause now" onSure=${post("/api/pause", forMs && { for_ms: forMs })}>
+    <${Confirmed} label="Pause" sure="Pause now" onSure=${post("/api/pause", forMs && { for_ms: forMs })}>
       <p>
         The node will join no new rounds of other nodes. Its work in rounds that run goes on, and so do your own
         questions. The pause outlasts a restart of the node.

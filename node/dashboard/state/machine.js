@@ -52,7 +52,7 @@ export function engineFacts(engine) {
     judgement_ms !== null &&
       fact("One comparison", duration(judgement_ms), "Waiting included; an average of the last ones."),
     cache &&
-      fact("Cache", percent(cache.hit_rate), `Of ${cache.tokens} tokens of prompts ${cache.hits} were ready.`),
+      fact("Cache", percent(cache.hit_rate), `Of ${cache.tokens} tokens of prompts ${cache.hits} were there already.`),
   ].filter(Boolean);
 }
 

@@ -21,7 +21,7 @@ const EVERY_MS = 5_000;
 /** Rows of the table at first, and with each further click: an attacker may invent a thousand nodes. */
 const ROWS_SHOWN = 100;
 
-const MODEL_CHARS_MAX = 40;
+const MODEL_CHARS_MAX = 28;
 const REASON_CHARS_MAX = 80;
 const ADDRESS_CHARS_MAX = 96;
 

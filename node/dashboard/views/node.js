@@ -12,33 +12,35 @@ import { nodeRows, rolesWords, tripWords, WAYS, wireTrouble } from "strand/state
 import { recordFacts, weightRows } from "strand/state/record.js";
 import { oneLine } from "strand/state/text.js";
 
-const PATHS = { status: "/api/status", engine: "/api/engine", peers: "/api/peers", reputation: "/api/reputation" };
+const PATHS = { status: "/api/status", engine: "/api/engine", peers: "/api/peers" };
 
-/** Times in ms between two looks at what a node says now, and at its rounds, which change when one is over. */
+/** Times in ms between two looks at what a node says now, and at its record, which changes when a round is over. */
 const EVERY_MS = 5_000;
-const ROUNDS_EVERY_MS = 30_000;
+const RECORD_EVERY_MS = 30_000;
 
 const TEXT_CHARS_MAX = 120;
 
 export function NodeView({ id }) {
   const [polled, refresh] = usePoll(PATHS, EVERY_MS);
-  const [detail] = usePoll({ detail: `/api/reputation/${id}` }, ROUNDS_EVERY_MS);
+  const [told, refreshRecord] = usePoll({ detail: `/api/reputation/${id}` }, RECORD_EVERY_MS);
   const { data } = polled;
-  const row = data && nodeRows(data).find(({ key }) => key === id);
-  const record = data?.reputation.nodes.find(({ key }) => key === id) ?? null;
+  const row = data && nodeRows({ ...data, reputation: { nodes: [] } }).find(({ key }) => key === id);
+  const refreshBoth = () => {
+    refresh();
+    refreshRecord();
+  };
   return html`
     <p><a href="#/network">‹ Network</a></p>
-    <${Freshness} polled=${polled} refresh=${refresh}>
+    <${Freshness} polled=${polled} refresh=${refreshBoth}>
       <h1 title=${id}>
         <${Swatch} value=${id} /> ${row?.way === "self" ? "This node" : "Node"} <code>${shortKey(id)}</code>
       </h1>
     <//>
     <p>Public key: <${Key} value=${id} name=${id} /></p>
-    ${data && html`
-      <${Present} row=${row} wire=${data.status.versions.wire} />
-      <${Record} record=${record} specialty=${data.reputation.specialty} />
-      <${Rounds} polled=${detail} />
-    `}
+    ${data && html`<${Present} row=${row} wire=${data.status.versions.wire} />`}
+    ${told.data
+      ? html`<${Record} ...${told.data.detail} /><${Rounds} ...${told.data.detail} />`
+      : told.error && html`<p class="panel">Its record cannot be shown: ${told.error}</p>`}
   `;
 }
 
@@ -105,7 +107,7 @@ function connectionWords({ way, in_mesh, seen_ms, host, direction }, now) {
   return place + (in_mesh ? "Gossip goes to it in full at once." : "It is told of gossip, and asks for what it lacks.");
 }
 
-function Record({ record, specialty }) {
+function Record({ reputation: record, specialty }) {
   return html`
     <section class="panel">
       <h2>Record here, in ${oneLine(specialty, TEXT_CHARS_MAX)}</h2>
@@ -147,14 +149,13 @@ function Weights({ record }) {
   `;
 }
 
-function Rounds({ polled: { data, error } }) {
-  const rounds = data?.detail.rounds ?? [];
+function Rounds({ rounds, complete }) {
   return html`
     <section class="panel">
       <h2>Its latest rounds</h2>
       ${rounds.length > 0
-        ? html`<${Timeline} rounds=${rounds} complete=${data.detail.complete} />`
-        : html`<p class="muted">${error || (data ? "No certificate here shows it in a round." : "loading…")}</p>`}
+        ? html`<${Timeline} rounds=${rounds} complete=${complete} />`
+        : html`<p class="muted">No certificate here shows it in a round.</p>`}
     </section>
   `;
 }

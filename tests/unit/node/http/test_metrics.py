@@ -19,6 +19,7 @@ from node.clock import Clock
 from node.config import NodeConfig
 from node.facade.metrics import LABEL_CHARS_MAX, MetricsFacade
 from node.facade.peers import PeersFacade
+from node.facade.status import store_size
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
 from node.overlay.types import ConnectionCounts, PeerInfo
@@ -262,6 +263,9 @@ class RefusingStore:
     async def count_certificates(self) -> int:
         raise StoreBlockedError("the disk refuses to tell of certificates")
 
+    async def counted_bytes(self) -> int:
+        raise StoreBlockedError("the disk refuses to tell of sizes")
+
 
 async def test_a_disk_that_cannot_be_read_costs_its_own_figure_alone(tmp_path: Path) -> None:
     async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
@@ -269,6 +273,7 @@ async def test_a_disk_that_cannot_be_read_costs_its_own_figure_alone(tmp_path: P
         node.metrics.store = cast(Store, RefusingStore())
         scraped = await node.scrape()
     assert with_disk.families.keys() - scraped.families.keys() == {"strand_certificates"}
+    assert await store_size(node.metrics.store, 0) is None
 
 
 @pytest.mark.parametrize(

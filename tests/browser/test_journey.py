@@ -1,0 +1,156 @@
+"""A user's way through the dashboard: from a question to its certificate, and through the loss of the node."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.browser.conftest import NODES, Visitor
+from tests.support.browser import LACKS_AXE, PATIENCE_MS, findings_of_axe, noted
+from tests.support.swarm_beside import QUESTION, SwarmBeside
+
+expect.set_options(timeout=PATIENCE_MS)
+
+PHASES = ("answering", "opening", "judging 1", "co-signing")
+
+
+def test_a_question_its_round_its_certificate_and_the_loss_of_the_node(
+    visitor: Visitor, swarm: SwarmBeside, tmp_path: Path
+) -> None:
+    page = visitor.go("ask")
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("link", name="Watch the round").click()
+    watch_the_round(page)
+    compare(page)
+    replay(page)
+    certificate = download(page, tmp_path)
+    verify(page, certificate)
+    visitor.assert_innocent()
+    lose_the_node(visitor, swarm)
+    visitor.assert_innocent()
+
+
+def watch_the_round(page: Page) -> None:
+    """Phases as they begin, the ladder as it moves, and the outcome with its signatures."""
+    expect(page.get_by_role("heading", name="Outcome")).to_be_visible()
+    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    told = noted(page)
+    # Opening and co-signing take a moment, which may fall between two frames.
+    assert told["phases"][0] == "answering" and "judging 1" in told["phases"]
+    waves = [words for words in told["ladders"] if words.startswith("Ladder after wave")]
+    assert len(waves) >= 2, "it moves"
+    steps = page.locator(".course .step")
+    assert {"✓"} == {words.strip()[0] for words in steps.all_inner_texts() if "did not take place" not in words}
+    expect(page.locator(".answers > li")).to_have_count(NODES)
+    expect(page.locator(".answers > li.wins")).to_have_count(1)
+
+
+def compare(page: Page) -> None:
+    """Two answers side by side, with what differs."""
+    page.locator(".answers > li").nth(2).get_by_role("button", name="Compare").click()
+    diff = page.locator("#compare table.diff")
+    expect(diff).to_be_visible()
+    expect(diff.locator("td.removed").first).to_be_visible()
+    expect(diff.locator("td.added").first).to_be_visible()
+    page.get_by_role("button", name="Swap").click()
+    expect(diff.locator("td.added").first).to_be_visible()
+
+
+def replay(page: Page) -> None:
+    """Step by step: each phase is the present one once, and the ladder is there after each wave."""
+    expect(page.get_by_text("Events as this node stored them")).to_be_visible()
+    page.evaluate("__told.phases.length = __told.ladders.length = 0")
+    page.get_by_label("Event", exact=True).fill("0")
+    expect(page.get_by_text("Before the first event")).to_be_visible()
+    forward = page.get_by_role("button", name="One step forward")
+    while forward.is_enabled():
+        forward.click()
+    told = noted(page)
+    assert [each for each in told["phases"] if not re.match(r"judging [2-9]", each)] == list(PHASES)
+    assert len(set(told["ladders"])) >= 2
+
+
+def download(page: Page, folder: Path) -> Path:
+    """The certificate as a file of the user's."""
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    path = folder / started.value.suggested_filename
+    started.value.save_as(path)
+    return path
+
+
+def verify(page: Page, certificate: Path) -> None:
+    """The whole file holds, and replays without times; with one byte changed it is refused by a rule."""
+    page.get_by_role("link", name="Verify", exact=True).click()
+    page.locator("input[type=file]").set_input_files(certificate)
+    expect(page.get_by_text("The certificate holds.")).to_be_visible()
+    assert page.locator(".verification > li").count() == page.locator(".verification > li.passed").count() > 5
+    page.get_by_role("button", name="Replay the round").click()
+    expect(page.get_by_text("it holds the order, and no times")).to_be_visible()
+    page.get_by_role("link", name="Back to the verification").click()
+
+    raw = bytearray(certificate.read_bytes())
+    place = raw.index(b"fn first_long")
+    raw[place] ^= 1
+    page.locator("input[type=file]").set_input_files(
+        FilePayload(name="tampered.strand", mimeType="application/octet-stream", buffer=bytes(raw))
+    )
+    expect(page.get_by_text("The certificate does not hold.")).to_be_visible()
+    failed = page.locator(".verification > li.failed")
+    expect(failed).to_have_count(1)
+    expect(failed.locator(".broken strong")).to_have_text(re.compile(r"^[A-Z]+\d+$"))
+
+
+def lose_the_node(visitor: Visitor, swarm: SwarmBeside) -> None:
+    """The page says that it is stale, finds the node when it is there again, and works with it without a reload."""
+    page = visitor.page
+    page.get_by_role("link", name="Rounds", exact=True).click()
+    expect(page.locator(".history-list > li").first).to_be_visible()
+    page.evaluate("window.__same = true")
+    swarm.kill(0)
+    expect(page.locator(".bar")).to_contain_text("stale since")
+    swarm.restart(0)
+    expect(page.locator(".bar .badge.good")).to_contain_text("live")
+    # That nothing could be loaded meanwhile is said by the browser, too.
+    visitor.told.errors[:] = [each for each in visitor.told.errors if "net::ERR_" not in each]
+    page.get_by_role("link", name="Ask", exact=True).click()
+    page.get_by_role("button", name="New conversation").click()
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("link", name="How it was decided")).to_be_visible()
+    assert page.evaluate("window.__same")
+
+
+@pytest.mark.skipif(bool(LACKS_AXE), reason=LACKS_AXE)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_in_the_way_of_anybody(visitor: Visitor, swarm: SwarmBeside, scheme: str) -> None:
+    visitor.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    found = {}
+    for view, ready in views_of(visitor, swarm).items():
+        page = visitor.go(view)
+        expect(page.locator(ready).first).to_be_visible()
+        if told := findings_of_axe(page):
+            found[view] = told
+    assert found == {}
+
+
+def views_of(visitor: Visitor, swarm: SwarmBeside) -> dict[str, str]:
+    """Addresses of all views, each with something that is there once it is whole; a round is asked for them."""
+    page = visitor.go("ask")
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    link = page.get_by_role("link", name="How it was decided")
+    round_view = (link.get_attribute("href") or "").removeprefix("#/")
+    return {
+        "ask": ".ask-answer",
+        "rounds": ".history-list > li",
+        round_view: ".answers > li",
+        "network": "table",
+        f"network/{swarm.swarm.nodes[1].key}": "h1 code",
+        "machine": ".panel",
+        "verify": ".drop",
+    }

@@ -1,0 +1,94 @@
+"""A simulator's report in a browser, from the disk: rounds are opened, replayed and left, and nobody is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from node.cli.parts import round_pages
+from simnet.aggregate import run_aggregate
+from simnet.page import page as page_of
+from simnet.page_rounds import Viewer
+from simnet.results import Cell, Study
+from simnet.scenario import Scenario
+from tests.support.browser import LACKS_AXE, PHONE, findings_of_axe, noted, open_context
+from tests.support.payloads import PAYLOADS
+from tests.support.simulated import plan_of
+
+ROUNDS: Final = 3
+
+PHASES: Final = ["answering", "opening", "judging 1", "co-signing"]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report whose answers are hostile."""
+    plan = plan_of(nodes=6, rounds=ROUNDS, round={"waves": [2]})
+    study = Study("small", "", [Cell({}, run_aggregate(plan, keep=ROUNDS))])
+    viewer = Viewer(round_pages.styles(), round_pages.modules(), round_pages.start_name(), hostile_replay)
+    path = tmp_path_factory.mktemp("report") / "index.html"
+    path.write_text(page_of(Scenario(), study, [], viewer), encoding="utf-8")
+    return path
+
+
+def hostile_replay(certificate: bytes) -> Mapping[str, Any] | None:
+    replay = round_pages.replay_data(certificate)
+    assert replay is not None
+    evil = "\n".join(each for each in PAYLOADS if len(each) < 1_000)
+    return {**replay, "answers": [{**each, "text": f"</script>{evil}"} for each in replay["answers"]]}
+
+
+def test_a_round_is_opened_replayed_and_left(browser: Browser, report: Path) -> None:
+    with open_context(browser) as (context, told):
+        page = context.new_page()
+        page.goto(report.as_uri())
+        expect(page.get_by_role("heading", name="Rounds to open")).to_be_visible()
+        page.get_by_role("link", name="Round 1", exact=True).click()
+        expect(page.get_by_role("heading", name="Round 1", exact=True)).to_be_visible()
+        expect(page.get_by_role("heading", name="Rounds to open")).to_be_hidden()
+        expect(page.locator(".answers > li")).to_have_count(6)
+        expect(page.locator(".answers")).to_contain_text("</script>")
+        replay(page)
+        page.get_by_role("link", name="Next round").click()
+        expect(page.get_by_role("heading", name="Round 2", exact=True)).to_be_visible()
+        page.get_by_role("link", name="Back to the report").click()
+        expect(page.get_by_role("link", name="Round 2", exact=True)).to_be_focused()
+        assert told.errors == []
+        assert noted(page)["violations"] == []
+        assert [url for url in told.urls if not url.startswith("data:")] == [report.as_uri()]
+
+
+def replay(page: Page) -> None:
+    """Step by step: each phase is the present one once."""
+    expect(page.get_by_text("Steps of the certificate's chain")).to_be_visible()
+    page.evaluate("__told.phases.length = 0")
+    page.keyboard.press("Home")
+    expect(page.get_by_text("Before the first event")).to_be_visible()
+    forward = page.get_by_role("button", name="One step forward")
+    while forward.is_enabled():
+        forward.click()
+    assert noted(page)["phases"] == PHASES
+
+
+@pytest.mark.parametrize("address", ["", "#/round/0"])
+def test_a_report_fits_a_phone(browser: Browser, report: Path, address: str) -> None:
+    with open_context(browser, viewport=PHONE, color_scheme="dark") as (context, told):
+        page = context.new_page()
+        page.goto(report.as_uri() + address)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert told.errors == []
+
+
+@pytest.mark.skipif(bool(LACKS_AXE), reason=LACKS_AXE)
+@pytest.mark.parametrize("address", ["", "#/round/0"])
+def test_axe_finds_nothing_in_a_report(browser: Browser, report: Path, address: str) -> None:
+    with open_context(browser) as (context, _):
+        page = context.new_page()
+        page.goto(report.as_uri() + address)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert findings_of_axe(page) == []
