@@ -65,3 +65,12 @@ def stock_logging() -> Iterator[None]:
     structlog.reset_defaults()
     logging.disable(logging.NOTSET)
     yield
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """Give back the umask: a command that runs within a test makes this process's files private (node/hardening.py)."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

@@ -80,6 +80,9 @@ async def test_a_folder_that_only_its_owner_enters_is_readable_where_it_is_named
     (home / "tools").mkdir(parents=True)
     (home / "tools" / "file").write_text("tool")
     (home / "private").write_text("private")
+    # Others may read what is named, whatever the umask.
+    (home / "tools").chmod(0o755)
+    (home / "tools" / "file").chmod(0o644)
     home.chmod(0o700)
     script = 'read -r a </tools/file; read -r b </tools/../private; echo "$a$b"; echo x >/tools/made'
     finished = await proven.run(shell(script, readable={"/tools": home / "tools"}), LIMITS)

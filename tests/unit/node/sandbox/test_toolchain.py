@@ -19,7 +19,7 @@ def made(folder: Path, version: str = "1.90.0", *, clippy: bool = False) -> Path
     """Make a toolchain that tells its version and does nothing else."""
     for part in ("bin", "lib", "lib/rustlib"):
         (folder / part).mkdir()
-    # Others may read it, whatever the umask: CI's is 077.
+    # Others may read it, whatever the umask.
     for each in (folder, *folder.iterdir(), folder / "lib/rustlib"):
         each.chmod(0o755)
     for name in ("rustc", *(["clippy-driver"] if clippy else [])):
