@@ -267,6 +267,16 @@ def _open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord
     return RoundRecord(params, message, query, {seat.member: seat for seat in query.roster})
 
 
+def steps_since(record: RoundRecord, told: RoundRecord | None) -> list[RoundRecord]:
+    """Return the records of a chain after `told`, oldest first, this one included; None: from the query on."""
+    steps: list[RoundRecord] = []
+    step: RoundRecord | None = record
+    while step is not None and step is not told:
+        steps.append(step)
+        step = step.before
+    return steps[::-1]
+
+
 def check_turns(params: NetworkParams, query: Query, turns: tuple[Turn, ...]) -> Fault | None:
     """P7: return why this conversation is not the query's, or not one that the network takes; None if all is well.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consensus.certificates.certificate import CertificateCheck
-from consensus.certificates.record import RoundRecord, bodies
+from consensus.certificates.record import RoundRecord, bodies, steps_since
 from protocol.errors import Fault
 from protocol.messages import Ballot, Certificate, CloseTally
 from protocol.params import NetworkParams
@@ -111,7 +111,7 @@ def _passed(check: CertificateCheck, bytes_count: int) -> Iterator[Claim]:
     yield "C2, C3", _beside(certificate)
     if check.record is None:
         return
-    first, *others = _chain(check.record)
+    first, *others = steps_since(check.record, None)
     yield "R1, P6, P7, R11", f"the query is within the network's limits: {_seats(first)}"
     for record in others:
         kind = record.closings[-1].kind
@@ -133,13 +133,6 @@ def _passed(check: CertificateCheck, bytes_count: int) -> Iterator[Claim]:
         return
     yield "C4", _conversation(check.record, certificate)
     yield "R9", _full(full=check.verified.full)
-
-
-def _chain(record: RoundRecord) -> list[RoundRecord]:
-    steps = [record]
-    while (before := steps[-1].before) is not None:
-        steps.append(before)
-    return steps[::-1]
 
 
 def _signed(chain: list[VerifiedMessage], params: NetworkParams) -> str:

@@ -62,7 +62,7 @@ def compare(page: Page) -> None:
 
 def replay(page: Page) -> None:
     """Step by step: each phase is the present one once, and the ladder is there after each wave."""
-    expect(page.get_by_text("Events as this node stored them")).to_be_visible()
+    expect(page.get_by_text("Stored events with their times")).to_be_visible()
     page.evaluate("__told.phases.length = __told.ladders.length = 0")
     page.get_by_label("Event", exact=True).fill("0")
     expect(page.get_by_text("Before the first event")).to_be_visible()

@@ -21,6 +21,16 @@ OWN = [path for path in sources() if path.endswith(".js") and not path.startswit
 MODULES = {module_name(path) for path in sources() if path.endswith(".js")}
 IMPORT = re.compile(r"""(?:^|[;}])\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']""", re.MULTILINE)
 
+EXPORT = re.compile(r"^export (?:async )?(?:function\*?|const|let|class) (\w+)", re.MULTILINE)
+
+MAY_KNOW = {
+    "state/": ("strand/state/",),
+    "parts/": ("strand/parts/", "strand/state/"),
+    "views/": ("strand/parts/", "strand/state/", "strand/live.js"),
+    "live.js": ("strand/state/",),
+    "report.js": ("strand/parts/", "strand/state/"),
+}
+
 FILE_LINES_MAX = 400
 LINE_CHARS_MAX = 120
 
@@ -42,6 +52,24 @@ def test_every_module_is_loaded_by_a_page_or_by_another() -> None:
     assert not {path for path in unused if not path.startswith(("vendor/", "state/"))}
 
 
+def test_every_export_is_used_by_another_module_or_tested() -> None:
+    texts = {path: sources()[path] for path in OWN}
+    tests = "".join(path.read_text() for path in sorted((ROOT / "tests/dashboard").glob("*.test.js")))
+    exports = {(path, name) for path, text in texts.items() for name in EXPORT.findall(text)}
+    assert ("state/text.js", "visible") in exports
+    others = {path: tests + "".join(text for each, text in texts.items() if each != path) for path in texts}
+    assert not {(path, name) for path, name in exports if not re.search(rf"\b{name}\b", others[path])}
+
+
+@pytest.mark.parametrize("folder", MAY_KNOW)
+def test_modules_know_only_what_the_map_says(folder: str) -> None:
+    """The map is node/dashboard/README.md."""
+    for path in OWN:
+        if path.startswith(folder):
+            own = [name for name in IMPORT.findall(sources()[path]) if name.startswith("strand/")]
+            assert not [name for name in own if not name.startswith(MAY_KNOW[folder])], path
+
+
 @own_files
 def test_modules_are_short(path: str) -> None:
     lines = sources()[path].splitlines()
@@ -61,7 +89,6 @@ def test_state_knows_no_page(path: str) -> None:
     """Reducers and formats run anywhere: in a browser, in node, in a worker."""
     if path.startswith("state/"):
         assert not re.findall(r"\b(?:document|window|localStorage)\.", sources()[path])
-        assert not re.findall(r"strand/(?:parts|views)", sources()[path])
 
 
 def test_nothing_comes_from_elsewhere() -> None:

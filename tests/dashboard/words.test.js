@@ -36,5 +36,6 @@ test("phases name their waves and stages from 1", () => {
 test("reasons are words, and a stranger's are shortened and made visible", () => {
   assert.equal(reasonWords("engine"), "its engine failed or is unavailable");
   assert.equal(reasonWords("at_capacity"), "at capacity");
+  assert.equal(reasonWords("constructor"), "constructor");
   assert.equal(reasonWords(`\u202e${"x".repeat(500)}`).length, 80);
 });

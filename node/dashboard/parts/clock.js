@@ -1,17 +1,17 @@
-/** The time of day for what is drawn, such as how long something lasts. */
+/** The time of day for what is drawn, such as how long something lasts: only while the page is visible. */
 
 import { useEffect, useState } from "preact/hooks";
 
 /**
- * Return the time, and draw again after each period.
- * @param {number} period_ms
+ * Return the time, and draw again after each period in which somebody can see the page.
+ * @param {number} periodMs
  * @returns {number} ms since the Unix epoch
  */
-export function useNow(period_ms) {
+export function useNow(periodMs) {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), period_ms);
+    const timer = setInterval(() => document.visibilityState === "visible" && setNow(Date.now()), periodMs);
     return () => clearInterval(timer);
-  }, [period_ms]);
+  }, [periodMs]);
   return now;
 }

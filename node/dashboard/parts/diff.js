@@ -1,7 +1,8 @@
 /** Any two answers side by side, line by line, with the words that differ; in one column where there is little room. */
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { html } from "strand/parts/html.js";
+import { useMedia } from "strand/parts/media.js";
 import { diffRows, LINES_MAX, unified } from "strand/state/diffs.js";
 import { count } from "strand/state/format.js";
 import { visible } from "strand/state/text.js";
@@ -58,7 +59,7 @@ function Choice({ label, answers, value, onChoose }) {
 /**
  * @param {{left: string, right: string, names: string[], narrow: boolean}} props
  */
-export function Diff({ left, right, names, narrow }) {
+function Diff({ left, right, names, narrow }) {
   const { rows, is_cut } = useMemo(() => diffRows(visible(left), visible(right)), [left, right]);
   const changes = rows.filter(({ kind }) => kind !== "same").length;
   const words = `${count(changes, "line differs", "lines differ")}, ${rows.length - changes} are equal.`;
@@ -131,15 +132,4 @@ function Marked({ parts, tone }) {
   const element = tone === "removed" ? "del" : "ins";
   const drawn = parts.map(({ text, marked }) => (marked ? html`<${element}>${text}<//>` : text));
   return html`<code>${drawn}</code>`;
-}
-
-function useMedia(query) {
-  const [matches, setMatches] = useState(() => matchMedia(query).matches);
-  useEffect(() => {
-    const list = matchMedia(query);
-    const change = () => setMatches(list.matches);
-    list.addEventListener("change", change);
-    return () => list.removeEventListener("change", change);
-  }, [query]);
-  return matches;
 }

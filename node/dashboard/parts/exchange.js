@@ -1,14 +1,13 @@
 /** One question of a conversation, with its round as it goes, its answer, or why there is none. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { store } from "strand/live.js";
 import { AnswerText } from "strand/parts/answer_text.js";
 import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
 import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
-import { getJson } from "strand/state/api.js";
+import { usePoll } from "strand/parts/poll.js";
 import { queueLine, remedyOf, withoutAdvice } from "strand/state/asking.js";
 import { DEFAULTS, settingsLine } from "strand/state/conversation.js";
 import { duration } from "strand/state/format.js";
@@ -29,9 +28,10 @@ const LOOK_MS = 2_000;
 
 /**
  * Draw an exchange.
- * @param {{exchange: import("strand/state/conversation.js").Exchange, talk: import("strand/state/talk.js").Talk}} props
+ * @param {{exchange: import("strand/state/conversation.js").Exchange, talk: import("strand/state/talk.js").Talk,
+ *   rounds: import("strand/state/store.js").Store["rounds"]}} props `rounds`: those that the page follows, as a signal
  */
-export function Exchange({ exchange, talk }) {
+export function Exchange({ exchange, talk, rounds }) {
   const { number, question, settings, state, round, refusal } = exchange;
   const said = settingsLine(settings);
   return html`<li class="exchange">
@@ -42,7 +42,7 @@ export function Exchange({ exchange, talk }) {
     </div>
     ${state === "gone" && html`<${Gone} number=${number} refusal=${refusal} talk=${talk} />`}
     ${state === "refused" && html`<${Refused} number=${number} refusal=${refusal} talk=${talk} />`}
-    ${state === "lost" && html`<${Lost} exchange=${exchange} talk=${talk} />`}
+    ${state === "lost" && html`<${Lost} exchange=${exchange} talk=${talk} rounds=${rounds} />`}
     ${state === "sending" && html`<${Waiting} number=${number} talk=${talk} />`}
     ${state === "open" && html`<${Course} exchange=${exchange} talk=${talk} />`}
     ${round.decided?.answer && html`<${Answer} exchange=${exchange} />`}
@@ -59,13 +59,9 @@ function spokenState({ state, round }) {
 }
 
 function Waiting({ number, talk }) {
-  const [queue, setQueue] = useState(null);
-  useEffect(() => {
-    const timer = setInterval(() => getJson("/api/queue").then(({ data }) => setQueue(data)), LOOK_MS);
-    return () => clearInterval(timer);
-  }, []);
+  const [{ data }] = usePoll({ queue: "/api/queue" }, LOOK_MS);
   return html`<p class="row ask-course">
-    <span class="muted">${queueLine(queue)}</span>
+    <span class="muted">${queueLine(data?.queue ?? null)}</span>
     <${CancelButton} number=${number} talk=${talk} />
   </p>`;
 }
@@ -172,7 +168,7 @@ function untestedWords(round) {
  * The stream of a round is lost, by a reload or by the network. The round goes on; the node knows how it ends, and the
  * stream of all rounds tells where it is.
  */
-function Lost({ exchange: { number, round }, talk }) {
+function Lost({ exchange: { number, round }, talk, rounds }) {
   const [why, setWhy] = useState("");
   useEffect(() => {
     const look = () => talk.recover(number).then(setWhy);
@@ -180,7 +176,7 @@ function Lost({ exchange: { number, round }, talk }) {
     const timer = setInterval(look, LOOK_MS);
     return () => clearInterval(timer);
   }, [number]);
-  const known = store.rounds.value.get(round.id)?.round;
+  const known = rounds.value.get(round.id)?.round;
   return html`<div class="row ask-course">
     ${known?.phases.length ? html`<${Steps} round=${known} />` : html`<span class="muted">The round goes on.</span>`}
     <a href=${roundHref(round.id)}>Watch the round</a>

@@ -1,7 +1,7 @@
 /** A view's title, with how old its figures are, and since when nothing newer came. */
 
+import { useNow } from "strand/parts/clock.js";
 import { html } from "strand/parts/html.js";
-import { useNow } from "strand/parts/poll.js";
 import { duration, moment } from "strand/state/format.js";
 
 /**

@@ -1,7 +1,7 @@
 /** A picture of this node's connections. It says nothing that the table beside it does not. */
 
-import { useEffect, useState } from "preact/hooks";
 import { html } from "strand/parts/html.js";
+import { useMedia } from "strand/parts/media.js";
 import { count, hueOf, shortKey } from "strand/state/format.js";
 import { drawing, rolesWords, shapeOf, totals, tripWords, WAYS } from "strand/state/network.js";
 import { nodeHref } from "strand/state/route.js";
@@ -100,15 +100,4 @@ function Legend({ rings, labelled }) {
       ${!labelled && rings.length > 0 && " Tap a mark for its node."}
     </p>
   `;
-}
-
-function useMedia(query) {
-  const [matches, setMatches] = useState(() => matchMedia(query).matches);
-  useEffect(() => {
-    const media = matchMedia(query);
-    const changed = () => setMatches(media.matches);
-    media.addEventListener("change", changed);
-    return () => media.removeEventListener("change", changed);
-  }, [query]);
-  return matches;
 }

@@ -1,4 +1,4 @@
-/** Polling and time for components: only while the page is visible. */
+/** Polling for components: only while the page is visible. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
@@ -32,18 +32,4 @@ export function usePoll(paths, everyMs) {
     return () => poll.current.stop();
   }, []);
   return [state, () => poll.current?.refresh()];
-}
-
-/**
- * Return the time of day, anew at each beat while the page is visible.
- * @param {number} everyMs
- * @returns {number} ms since the Unix epoch
- */
-export function useNow(everyMs) {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    const timer = setInterval(() => PAGE.isVisible() && setNow(Date.now()), everyMs);
-    return () => clearInterval(timer);
-  }, [everyMs]);
-  return now;
 }

@@ -1,7 +1,7 @@
 /** The node's own questions: those whose rounds run, and those that wait. */
 
+import { useNow } from "strand/parts/clock.js";
 import { html } from "strand/parts/html.js";
-import { useNow } from "strand/parts/poll.js";
 import { duration, shortKey } from "strand/state/format.js";
 import { roundHref } from "strand/state/route.js";
 import { oneLine } from "strand/state/text.js";

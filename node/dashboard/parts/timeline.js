@@ -2,8 +2,9 @@
 
 import { html } from "strand/parts/html.js";
 import { moment, shortKey } from "strand/state/format.js";
-import { chart, chartWords, deeds, LANES, TASKS } from "strand/state/record.js";
+import { chart, chartWords, deeds, LANES } from "strand/state/record.js";
 import { roundHref } from "strand/state/route.js";
+import { TASKS } from "strand/state/words.js";
 
 /** Room for the words on the left, in the chart's units. */
 const WORDS = 74;

@@ -90,7 +90,7 @@ export function afterDetail({ round }, { round: told, answer, own_engine, certif
  * @param {Exchange} exchange
  * @returns {string}
  */
-export function answerOf({ round }) {
+function answerOf({ round }) {
   return round.decided?.answer ?? "";
 }
 

@@ -5,7 +5,7 @@ import { percent } from "strand/state/format.js";
 import { stopWords } from "strand/state/outcome.js";
 
 /** Phases that every round plans, but for testing, which has a budget only where something is tested. */
-const PLANNED = ["answering", "opening", "testing", "judging", "cosigning"];
+export const PLANNED = ["answering", "opening", "testing", "judging", "cosigning"];
 
 /** Phases that may come more than once. The others name the wave that was the last one. */
 const REPEATED = new Set(["testing", "judging"]);

@@ -1,14 +1,16 @@
 /** The history's filters: in the address, in the request, and in words. Pure. */
 
+import { OUTCOMES as LOOKS } from "strand/state/words.js";
+
 /** Rounds of one page. */
-export const PAGE_ROUNDS = 20;
+const PAGE_ROUNDS = 20;
 
 /** Longest text that is searched for, and longest cursor, in characters; the node takes no more. */
 export const SEARCH_CHARS_MAX = 200;
 const CURSOR_CHARS_MAX = 96;
 
 export const TASKS = { code: "Rust code", final: "final answers", open: "open text" };
-export const OUTCOMES = ["decided", "degraded", "failed"];
+export const OUTCOMES = Object.keys(LOOKS);
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 

@@ -6,7 +6,7 @@ import { duration } from "strand/state/format.js";
 export const DRAWN_MAX = 64;
 
 /** Upper ends in ms of the rings of connected peers; the last ring has no end. */
-export const RINGS_MS = [30, 150, Infinity];
+const RINGS_MS = [30, 150, Infinity];
 
 /** Most peers that have their words below them; above, a key stands along its own ray. */
 const WORDS_MAX = 10;

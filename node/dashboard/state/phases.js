@@ -1,9 +1,7 @@
 /** The phases of a round as steps of one line. Pure. */
 
+import { PLANNED } from "strand/state/course.js";
 import { PHASE_WORDS, isOver, phaseOf, stateWords } from "strand/state/derived.js";
-
-/** Phases that every round has; testing stands between only where it takes place. */
-const PLAN = ["answering", "opening", "judging", "cosigning"];
 
 /**
  * Return the steps of a round: what is behind it, where it is (with counts), what is to come.
@@ -12,7 +10,8 @@ const PLAN = ["answering", "opening", "judging", "cosigning"];
  */
 export function stepsOf(round) {
   const seen = new Set(round.phases.map((each) => each.phase));
-  const plan = seen.has("testing") ? ["answering", "opening", "testing", "judging", "cosigning"] : PLAN;
+  // Testing has a step only where it takes place.
+  const plan = PLANNED.filter((name) => name !== "testing" || seen.has(name));
   const now = plan.indexOf(phaseOf(round)?.phase ?? plan[0]);
   return plan.map((name, index) => {
     const state = index < now || isOver(round) ? "done" : index === now ? "now" : "next";

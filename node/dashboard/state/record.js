@@ -1,6 +1,7 @@
 /** A node's record as this node holds it: figures with what they mean, and what it did in its latest rounds. Pure. */
 
 import { count, percent } from "strand/state/format.js";
+import { TASKS } from "strand/state/words.js";
 
 /**
  * @typedef {Object} Fact one figure with its explanation
@@ -82,9 +83,6 @@ function equivocations(number) {
   const meaning = "Rounds with proof that it signed two different messages where one was due: no honest node does.";
   return fact("Contradictions", `${number}`, meaning, number ? "bad" : "");
 }
-
-/** Words for kinds of task. */
-export const TASKS = { code: "code", final: "one final value", open: "open question" };
 
 /**
  * Return the weights that a roster of this node would give the node now, task by task.

@@ -25,7 +25,7 @@
  * @property {Object | null} decided
  * @property {Object | null} certified
  * @property {Object<string, Object>} ended endings by role
- * @property {Object[]} work what this node's own member does: generations, inspections, judgings and declines
+ * @property {Object[]} work what this node's own member does: generations, tests, judgings and declines
  */
 
 /** Phases in the order of a round, for those that began at one time. */

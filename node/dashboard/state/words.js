@@ -49,7 +49,7 @@ export const AUDIENCES = {
  * @returns {string}
  */
 export function reasonWords(reason) {
-  return DECLINES[reason] ?? oneLine(reason.replaceAll("_", " "), REASON_CHARS_MAX);
+  return Object.hasOwn(DECLINES, reason) ? DECLINES[reason] : oneLine(reason.replaceAll("_", " "), REASON_CHARS_MAX);
 }
 
 /**

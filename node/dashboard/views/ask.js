@@ -1,6 +1,7 @@
 /** Asks the swarm: a conversation whose questions are rounds, with their answers and how sure the swarm is. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { store } from "strand/live.js";
 import { Composer } from "strand/parts/composer.js";
 import { Exchange } from "strand/parts/exchange.js";
 import { html } from "strand/parts/html.js";
@@ -37,7 +38,9 @@ export function AskView() {
     ${exchanges.length === 0
       ? html`<${Beginning} example=${example} />`
       : html`<ol class="ask-exchanges">
-          ${exchanges.map((each) => html`<${Exchange} key=${each.number} exchange=${each} talk=${talk} />`)}
+          ${exchanges.map(
+            (each) => html`<${Exchange} key=${each.number} exchange=${each} talk=${talk} rounds=${store.rounds} />`,
+          )}
         </ol>`}
     <${Composer} talk=${talk} configured=${configured} writing=${writing} />
   `;

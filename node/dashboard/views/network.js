@@ -1,11 +1,12 @@
 /** Shows the other nodes: who is connected, what each offers, and how it is known. */
 
 import { useState } from "preact/hooks";
+import { useNow } from "strand/parts/clock.js";
 import { Freshness } from "strand/parts/freshness.js";
 import { NetworkGraph } from "strand/parts/graph.js";
 import { html } from "strand/parts/html.js";
 import { NodeLink } from "strand/parts/node.js";
-import { useNow, usePoll } from "strand/parts/poll.js";
+import { usePoll } from "strand/parts/poll.js";
 import { SortableTable } from "strand/parts/sortable.js";
 import { ago, count } from "strand/state/format.js";
 import {

@@ -1,11 +1,12 @@
 /** Shows one node: what it says of itself, and its record as this node holds it. */
 
+import { useNow } from "strand/parts/clock.js";
 import { Facts } from "strand/parts/facts.js";
 import { Freshness } from "strand/parts/freshness.js";
 import { html } from "strand/parts/html.js";
 import { JudgingBar } from "strand/parts/judging.js";
 import { Key, Swatch } from "strand/parts/key.js";
-import { useNow, usePoll } from "strand/parts/poll.js";
+import { usePoll } from "strand/parts/poll.js";
 import { Timeline } from "strand/parts/timeline.js";
 import { ago, count, shortKey } from "strand/state/format.js";
 import { nodeRows, rolesWords, tripWords, WAYS, wireTrouble } from "strand/state/network.js";

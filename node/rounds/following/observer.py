@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from consensus.certificates.record import Phase, RoundRecord
+from consensus.certificates.record import Phase, RoundRecord, steps_since
 from consensus.rounds import effects as fx
 from consensus.rounds.effects import Ending
 from consensus.rounds.participant import Participant
@@ -159,7 +159,7 @@ class RoundObserver:
             observed.record = None
             return
         told = record.before if observed.record is None else observed.record
-        for step in telling.steps_since(record, told):
+        for step in steps_since(record, told):
             for kind, build in telling.counted(step):
                 self._publish(query, "requester", kind, build)
         observed.record = record

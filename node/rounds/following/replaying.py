@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from consensus.certificates.certificate import VerifiedCertificate
-from consensus.certificates.record import Phase, RoundRecord, bodies
+from consensus.certificates.record import Phase, RoundRecord, bodies, steps_since
 from consensus.rounds import effects as fx
 from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, RoundEvent
@@ -34,7 +34,7 @@ def with_counted(noted: Sequence[RoundEvent], record: RoundRecord) -> tuple[Roun
 
     What was counted has the time and the number of the event that follows it.
     """
-    steps = deque(telling.steps_since(record, None)[1:])
+    steps = deque(steps_since(record, None)[1:])
     course: list[BaseEvent] = []
     for event in noted:
         while steps and _place(event) >= _place_after(steps[0]):
@@ -86,7 +86,7 @@ def texts_of(record: RoundRecord) -> tuple[AnswerText, ...]:
 
 def _course(verified: VerifiedCertificate, size_bytes: int) -> Iterator[BaseEvent]:
     record, ranking = verified.record, verified.ranking
-    asked, *steps = telling.steps_since(record, None)
+    asked, *steps = steps_since(record, None)
     yield _asked(verified)
     yield _progress(asked, frozenset(), {})
     for step in steps:

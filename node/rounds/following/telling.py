@@ -99,16 +99,6 @@ def _members(keys: frozenset[Key]) -> tuple[str, ...]:
     return tuple(hexadecimal(key) for key in sorted(keys))
 
 
-def steps_since(record: RoundRecord, told: RoundRecord | None) -> list[RoundRecord]:
-    """Return the records of a chain after `told` (None: after the query alone), oldest first, the last included."""
-    steps: list[RoundRecord] = []
-    step: RoundRecord | None = record
-    while step is not None and step is not told:
-        steps.append(step)
-        step = step.before
-    return steps[::-1]
-
-
 def counted(record: RoundRecord) -> Iterator[Unbuilt]:
     """Yield the answers, reports, ballots and strengths that the record's last closing has counted."""
     before = record.before

@@ -264,7 +264,7 @@ async def test_a_node_that_stops_declines_what_it_tests_and_tests_no_more(autoju
     assert at.mail() == [declined]
 
 
-async def test_a_toolbox_tells_what_was_found_once_it_is_known() -> None:
+async def test_a_node_tester_tells_what_was_found_once_it_is_known() -> None:
     async def finds() -> SlowTester:
         return SlowTester()
 
