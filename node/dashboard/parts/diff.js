@@ -9,6 +9,9 @@ import { visible } from "strand/state/text.js";
 const NARROW = "(max-width: 48rem)";
 
 /** What stands at a line's begin, and the word for it. */
+const MARKS = { removed: "− ", added: "+ ", "": "" };
+
+/** The same, from the sign of one column. */
 const SIGNS = { "−": "removed", "+": "added", " ": "" };
 
 /**
@@ -94,7 +97,7 @@ function TwoColumns({ rows, names }) {
 function SideCells({ side, tone }) {
   if (!side) return html`<td class="diff-line no-line"></td><td class="no-line"></td>`;
   return html`
-    <td class=${`diff-line ${tone}`}>${side.line}</td>
+    <td class=${`diff-line ${tone}`}><span aria-hidden="true">${MARKS[tone]}</span>${side.line}</td>
     <td class=${tone}><${Marked} parts=${side.parts} tone=${tone} /></td>
   `;
 }

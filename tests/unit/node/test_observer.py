@@ -107,10 +107,25 @@ def test_what_is_told_is_what_the_certificate_says() -> None:
     assert [(each.author, each.strength) for each in strengths.ranking] == [
         (each.author.hex(), each.strength / 1e6) for each in ranking.ranked
     ]
+    for each in strengths.ranking:
+        assert each.interval is not None and each.interval[0] < each.strength < each.interval[1]
     (decided,) = [each for each in found if isinstance(each, events.Decided)]
     winner = record.contents[ranking.ranked[0].answer]
     assert (decided.winner, decided.answer) == (ranking.winner.hex(), winner.text)
     assert (decided.finish, decided.prompt_tokens, decided.answer_tokens) == (winner.finish, 10, 20)
+    assert decided.stop is ranking.stop
+
+
+def test_the_plan_of_a_round_is_told_with_its_beginning() -> None:
+    swarm = ObservedSwarm("abcd")
+    with swarm.hub.subscribe() as everything:
+        swarm.begin(waves=(2, 1))
+        swarm.run()
+        asked, *_ = [each for each in heard(everything) if isinstance(each, events.Asked)]
+    query = swarm.verified().record.query
+    assert (asked.waves, asked.threshold) == ((2, 1), query.threshold / ONE)
+    assert list(asked.budgets_ms) == ["answering", "opening", "judging", "cosigning"]
+    assert asked.budgets_ms["judging"] == query.judge_ms
 
 
 def test_who_fetches_the_text_of_a_private_query_is_told_once() -> None:

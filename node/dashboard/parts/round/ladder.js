@@ -19,7 +19,7 @@ const DENSE_HEIGHT = 22;
 export function Ladder({ round }) {
   const [isWhole, setWhole] = useState(false);
   const ladder = ladderOf(round);
-  if (!ladder) return null;
+  if (!ladder) return html`<${NoLadder} />`;
   const { wave, rungs } = ladder;
   const isDense = rungs.length > ROOMY_MAX;
   const height = isDense ? DENSE_HEIGHT : HEIGHT;
@@ -54,6 +54,15 @@ export function Ladder({ round }) {
         ", its line the range that holds nine tenths of what is probable"}. Faint dots are earlier waves.
       </p>
       <${LadderTable} rungs=${rungs} />
+    </section>
+  `;
+}
+
+function NoLadder() {
+  return html`
+    <section class="panel" aria-labelledby="ladder-title">
+      <h2 id="ladder-title">Ladder</h2>
+      <p class="muted">It stands once the ballots of the first wave are counted.</p>
     </section>
   `;
 }

@@ -61,13 +61,13 @@ export function Playback({ recording, state, moves }) {
     <section class="panel playback" aria-label="Replay">
       <div class="row">
         <button type="button" onClick=${() => moves.by(-1)} disabled=${position === 0} title="One step back (←)">
-          <span aria-hidden="true">◀</span><span class="spoken">One step back</span>
+          <span aria-hidden="true">←</span><span class="spoken">One step back</span>
         </button>
         <button type="button" class="primary" onClick=${moves.toggle} title="Play or pause (space)">
           <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span>${label}
         </button>
         <button type="button" onClick=${() => moves.by(1)} disabled=${isAtEnd} title="One step forward (→)">
-          <span aria-hidden="true">▶</span><span class="spoken">One step forward</span>
+          <span aria-hidden="true">→</span><span class="spoken">One step forward</span>
         </button>
         <label class="row">
           <span class="spoken">Speed</span>
@@ -91,8 +91,8 @@ export function Playback({ recording, state, moves }) {
         <span>${time}${words}.</span>
         <span class="end muted">
           ${recording.hasTimes
-            ? "Events as this node stored them, with their times; long pauses are shortened."
-            : "Steps of the certificate's chain: it holds the order, and no times."}
+            ? "Stored events with their times; long pauses are shortened."
+            : "Steps of the certificate's chain, which holds no times."}
         </span>
       </p>
     </section>
