@@ -7,7 +7,7 @@ import { html } from "strand/parts/html.js";
 import { VerificationSteps } from "strand/parts/verification_steps.js";
 import { postJson } from "strand/state/api.js";
 import { size } from "strand/state/format.js";
-import { oneLine, visible } from "strand/state/text.js";
+import { capital, oneLine, visible } from "strand/state/text.js";
 import { CERTIFICATE_BYTES_MAX, handedReplay, verdictOf, whyNotRead } from "strand/state/verification.js";
 
 const NAME_CHARS_MAX = 60;
@@ -97,7 +97,7 @@ function Replaying({ file }) {
   const replay = async () => {
     setSaid("Reading its course …");
     const { data, error } = await postJson("/api/replay", file);
-    setSaid(error || data.note);
+    setSaid(capital(error || data.note));
     if (!data || data.note) return;
     handedReplay.value = data;
     location.hash = "#/replay";
