@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 
 from tests.support.browser import LACKS, REQUIRED, Told, noted, open_browser, open_context
 from tests.support.payloads import PAYLOADS
@@ -46,6 +46,11 @@ def hostile_answer(node: int) -> dict[str, object]:
     """A node's share of the texts that are short enough for an answer of a few kilobytes."""
     share = [each for number, each in enumerate(PAYLOADS) if number % NODES == node and len(each) < 1_000]
     return {"text": "\n".join(share), "quality": 0.5 + 0.1 * node, "query": HOSTILE_QUESTION}
+
+
+def certificate_file(raw: bytes) -> FilePayload:
+    """A file to choose in the view of verification."""
+    return FilePayload(name="round.strand", mimeType="application/octet-stream", buffer=raw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,11 +119,11 @@ def scripted(
 ) -> NodeSpec:
     """A node that gives these answers, each to its `query`, and its own to every other question.
 
-    Its own is hardly better than that of the node before it, so that judges are unsure. `settings` by "table.key".
+    Its own is a little better than that of the node before it, so that one wave of judging seldom decides. `settings` by "table.key".
     """
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / f"{node}.json"
-    quality = 0.5 + 0.02 * node
+    quality = 0.5 + 0.06 * node
     own = {"text": rust_answer(node, quality), "quality": quality}
     script.write_text(json.dumps({"answers": [own, *answers]}), encoding="utf-8")
     engine = EngineConfig(kind="scripted", script=str(script), latency_ms=latency_ms)
