@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 
 from tests.support.browser import LACKS, REQUIRED, Told, noted, open_browser, open_context
 from tests.support.payloads import PAYLOADS
-from tests.support.swarm_beside import SwarmBeside, scripted, swarm_beside
+from tests.support.swarm_beside import ANSWERS, QUESTION, SwarmBeside, scripted, swarm_beside
 
 NODES: Final = 4
 
@@ -36,16 +36,22 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def swarm(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmBeside]:  # noqa: ARG001 - it may skip
     folder = tmp_path_factory.mktemp("swarm")
-    specs = [scripted(folder, node, [hostile_answer(node)], LATENCY_MS) for node in range(NODES)]
-    specs[-1] = scripted(folder, NODES - 1, [hostile_answer(NODES - 1)], LATENCY_MS, **{"node.name": HOSTILE_NAME})
+    answers = {QUESTION: ANSWERS[:NODES], HOSTILE_QUESTION: [hostile_answer(node) for node in range(NODES)]}
+    names = ["", "", "", HOSTILE_NAME]
+    specs = [scripted(folder, node, answers, LATENCY_MS, **{"node.name": name}) for node, name in enumerate(names)]
     with swarm_beside(specs) as running:
         yield running
 
 
-def hostile_answer(node: int) -> dict[str, object]:
+def hostile_answer(node: int) -> str:
     """A node's share of the texts that are short enough for an answer of a few kilobytes."""
     share = [each for number, each in enumerate(PAYLOADS) if number % NODES == node and len(each) < 1_000]
-    return {"text": "\n".join(share), "quality": 0.5 + 0.1 * node, "query": HOSTILE_QUESTION}
+    return "\n".join(share)
+
+
+def certificate_file(raw: bytes) -> FilePayload:
+    """A file to choose in the view of verification."""
+    return FilePayload(name="round.strand", mimeType="application/octet-stream", buffer=raw)
 
 
 @dataclass(frozen=True, slots=True)

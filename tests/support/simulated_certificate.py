@@ -23,8 +23,10 @@ class _Kept(World):
 
 
 def simulated_certificate(members: int, seed: int = 0) -> bytes:
-    """The certificate of one round of this many nodes, none of which fails."""
-    scenario = scenario_from({"nodes": members, "rounds": 1, "seed": seed})
+    """The certificate of one round of this many nodes, none of which fails, and all of whose answers differ."""
+    scenario = scenario_from(
+        {"nodes": members, "shard_nodes": members, "preset": "open-ended", "rounds": 1, "seed": seed}
+    )
     world = _Kept(Plan(scenario, presets()[scenario.preset], params("devnet")), None)
     world.simulate()
     return world.certificate

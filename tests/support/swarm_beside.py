@@ -18,31 +18,22 @@ from node.local.swarm import LocalSwarm, open_swarm
 
 QUESTION: Final = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 
-_BODIES: Final = (
-    "fn first_long(words: &[String]) -> Option<&String> {{\n"
-    "    words.iter().find(|word| word.chars().count() > 10){mark}\n"
-    "}}",
-    "fn first_long(words: &[String]) -> Option<&String> {{\n    words.iter().find(|word| word.len() > 10){mark}\n}}",
-    "fn first_long(words: &[String]) -> Option<&String> {{\n"
-    "    for word in words {{\n"
-    "        if word.chars().count() > 10 {{\n"
-    "            return Some(word);{mark}\n"
-    "        }}\n"
-    "    }}\n"
-    "    None\n"
-    "}}",
-    "fn first_long(words: &[String]) -> Option<&String> {{\n"
-    "    let mut long = words.iter().filter(|word| word.chars().nth(10).is_some());\n"
-    "    long.next(){mark}\n"
-    "}}",
-    "fn first_long(words: &[String]) -> Option<&String> {{\n"
-    "    let at = words.iter().position(|word| word.chars().count() > 10)?;\n"
-    "    words.get(at){mark}\n"
-    "}}",
+ANSWERS: Final = tuple(
+    f"```rust\nfn first_long(words: &[String]) -> Option<&String> {{\n{body}\n}}\n```"
+    for body in (
+        "    words.iter().filter(|word| word.len() > 10).max_by_key(|word| word.len())",
+        "    words.iter().rfind(|word| word.chars().count() > 10)",
+        "    words.iter().find(|word| word.len() >= 10)",
+        "    for word in words {\n        if word.chars().count() > 10 {\n            return Some(word);\n        }\n"
+        "    }\n    None",
+        "    words.iter().find(|word| word.chars().count() > 10)",
+    )
 )
-"""Different functions that do what QUESTION asks for, all but the second, which counts bytes."""
+"""Answers to QUESTION, of which the last two do the same."""
 
-NODES_MAX: Final = len(_BODIES)
+STEP: Final = 0.06
+"""How much better each node's answers are than those of the node before it: so little that one wave of judging seldom
+decides."""
 
 
 class SwarmBeside:
@@ -106,23 +97,21 @@ def swarm_beside(specs: Sequence[NodeSpec]) -> Iterator[SwarmBeside]:
         thread.join()
 
 
-def rust_answer(node: int, quality: float) -> str:
-    """A node's answer to QUESTION, as a model writes it, with the quality that scripted judges see."""
-    mark = f" // quality {quality:.4f}"
-    return f"```rust\n{_BODIES[node].format(mark=mark)}\n```"
-
-
 def scripted(
-    folder: Path, node: int, answers: Sequence[Mapping[str, Any]] = (), latency_ms: int = 0, **settings: Any
+    folder: Path, node: int, answers: Mapping[str, Sequence[str]], latency_ms: int = 0, **settings: Any
 ) -> NodeSpec:
-    """A node that gives these answers, each to its `query`, and its own to every other question.
-
-    Its own is hardly better than that of the node before it, so that judges are unsure. `settings` by "table.key".
-    """
+    """A node that knows the answers of all nodes to these questions, and gives its own; `settings` by "table.key"."""
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / f"{node}.json"
-    quality = 0.5 + 0.02 * node
-    own = {"text": rust_answer(node, quality), "quality": quality}
-    script.write_text(json.dumps({"answers": [own, *answers]}), encoding="utf-8")
+    known = [
+        {
+            "text": text,
+            "quality": 0.5 + STEP * number,
+            "query": question if number == node else f"{number} of {question}",
+        }
+        for question, texts in answers.items()
+        for number, text in enumerate(texts)
+    ]
+    script.write_text(json.dumps({"answers": known}), encoding="utf-8")
     engine = EngineConfig(kind="scripted", script=str(script), latency_ms=latency_ms)
     return NodeSpec(folder / f"node-{node}", engine, seed=node, settings=settings)
