@@ -15,7 +15,7 @@ from tests.support.swarm_beside import ANSWERS, QUESTION, SwarmBeside, scripted,
 
 NODES: Final = 4
 
-LATENCY_MS: Final = 150
+LATENCY_MS: Final = 500
 """Time of a scripted engine for an answer or a pair: short, and long enough for what is shown meanwhile to be drawn."""
 
 HOSTILE_QUESTION: Final = "What would a hostile member answer?"
