@@ -45,7 +45,7 @@ def ask_and_watch(visitor: Visitor) -> int:
     page.get_by_role("button", name="Ask", exact=True).click()
     page.get_by_role("link", name="Watch the round").click()
     expect(page.get_by_role("heading", name="Outcome")).to_be_visible()
-    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    expect(page.locator(".playback")).to_be_visible()
     told = noted(page)
     # Opening and co-signing take a moment, which may fall between two frames.
     assert told["phases"][0] == "answering" and "judging 1" in told["phases"]

@@ -104,7 +104,11 @@ def scripted(
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / f"{node}.json"
     known = [
-        {"text": text, "quality": 0.5 + STEP * number, "query": question if number == node else f"{number} of {question}"}
+        {
+            "text": text,
+            "quality": 0.5 + STEP * number,
+            "query": question if number == node else f"{number} of {question}",
+        }
         for question, texts in answers.items()
         for number, text in enumerate(texts)
     ]
