@@ -38,8 +38,7 @@ EARLIER: Final = {
     "How do I sum a slice of integers without overflow?": (
         "```rust\nfn total(values: &[i32]) -> i64 {\n    values.iter().map(|&value| value as i64).sum()\n}\n```",
         "```rust\nfn total(values: &[i32]) -> i64 {\n    values.iter().map(|&value| i64::from(value)).sum()\n}\n```",
-        "```rust\nfn total(values: &[i32]) -> i32 {\n"
-        "    values.iter().fold(0, |sum, &value| sum.saturating_add(value))\n}\n```",
+        "```rust\nfn total(values: &[i32]) -> i32 {\n    values.iter().copied().fold(0, i32::saturating_add)\n}\n```",
         "```rust\nfn total(values: &[i32]) -> Option<i32> {\n"
         "    values.iter().try_fold(0i32, |sum, &value| sum.checked_add(value))\n}\n```",
         "```rust\nfn total(values: &[i32]) -> i64 {\n    let mut sum = 0;\n    for value in values {\n"

@@ -14,7 +14,15 @@ from xdist.scheduler import LoadFileScheduling
 from tests.support.cpu_times import CpuTimes
 from tests.support.effort import EFFORT, Effort
 
-SHARE_A_SWARM = frozenset(f"tests/e2e/test_{name}.py" for name in ("commands", "demo", "http", "terminals"))
+SHARE_A_SWARM = {
+    f"tests/{folder}/test_{name}.py": folder
+    for folder, names in {
+        "e2e": ("commands", "demo", "http", "terminals"),
+        "browser": ("hostile_texts", "journey", "large_round"),
+    }.items()
+    for name in names
+}
+"""Files that use the running swarm of their folder's conftest.py -> the folder."""
 
 # Their assertions are those of the tests that use them.
 pytest.register_assert_rewrite("tests.support.conformance", "tests.support.processes")
@@ -50,7 +58,7 @@ class FilesToWorkers(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "the swarm of tests/e2e/conftest.py" if file in SHARE_A_SWARM else file
+        return f"the swarm of tests/{SHARE_A_SWARM[file]}/conftest.py" if file in SHARE_A_SWARM else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,6 +19,7 @@ TITLES = {
     "wire": "The wire beside the libraries under it",
     "aggregate": "`strand aggregate` on a made-up arena",
     "http": "The HTTP interface beside one with an empty handler",
+    "dashboard": "The dashboard in a browser, and what watching costs the node",
     "round": "A round of seven processes beside an empty one",
     "sim": "Simulated swarms of growing size",
     "judging": "Judging beside one prompt at a time and a full server",

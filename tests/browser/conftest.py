@@ -23,7 +23,7 @@ HOSTILE_QUESTION: Final = "What would a hostile member answer?"
 HOSTILE_NAME: Final = PAYLOADS[3]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if LACKS:
         if REQUIRED:
@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def swarm(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwarmBeside]:  # noqa: ARG001 - it may skip
     folder = tmp_path_factory.mktemp("swarm")
     answers = {QUESTION: ANSWERS[:NODES], HOSTILE_QUESTION: [hostile_answer(node) for node in range(NODES)]}

@@ -77,7 +77,11 @@ def test_answers_and_the_name_of_real_nodes(visitor: Visitor, swarm: SwarmBeside
     page.get_by_role("link", name="How it was decided").click()
     cards = page.locator(".answers > li")
     expect(cards).to_have_count(NODES)
+    # It is drawn anew once it can be replayed.
+    expect(page.locator(".playback")).to_be_visible()
     more = page.get_by_role("button", name=re.compile("^Show all"))
+    # The texts come by a request of their own, all at once.
+    expect(more).not_to_have_count(0)
     while more.count():
         more.first.click()
     shown = assert_shown_as_text(page, visitor)

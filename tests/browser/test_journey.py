@@ -45,10 +45,10 @@ def ask_and_watch(visitor: Visitor) -> int:
     page.get_by_role("button", name="Ask", exact=True).click()
     page.get_by_role("link", name="Watch the round").click()
     expect(page.get_by_role("heading", name="Outcome")).to_be_visible()
-    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    expect(page.locator(".playback")).to_be_visible()
+    # How many phases were drawn depends on the machine's load; in `replay` each must be.
     told = noted(page)
-    # Opening and co-signing take a moment, which may fall between two frames.
-    assert told["phases"][0] == "answering" and "judging 1" in told["phases"]
+    assert any(re.match("answering|opening|judging", phase) for phase in told["phases"]), "it was followed live"
     steps = page.locator(".course .step").all_inner_texts()
     assert {words.strip()[0] for words in steps if "did not take place" not in words} == {"✓"}
     expect(page.locator(".answers > li")).to_have_count(NODES)

@@ -1,7 +1,6 @@
 """Texts by which a stranger would run something in a reader's page, or deceive the reader: forty, each as it is used.
 
-A script that runs sets `window.__x`; an element that comes of one has `data-x`; what is loaded comes from
-`evil.example`.
+A script that runs sets `window.__x`; an element that comes of one has `data-x`; what is loaded is `evil.example`'s.
 """
 
 from typing import Final
@@ -21,7 +20,7 @@ PAYLOADS: Final = (
     '<svg data-x><a xlink:href="javascript:window.__x=1"><text y="20">x</text></a></svg>',
     '<svg data-x><animate onbegin="window.__x=1" attributeName="x" dur="1s"></svg>',
     '<svg data-x><foreignObject><body onload="window.__x=1"></foreignObject></svg>',
-    '<math data-x><mtext><table><mglyph><style><img src=x onerror="window.__x=1"></style></mglyph></table></mtext>',
+    '<math data-x><mtext><table><mglyph><style><img src=x onerror="window.__x=1"></style></table></mtext></math>',
     '<iframe data-x srcdoc="<script>parent.__x = 1</script>"></iframe>',
     '<iframe data-x src="javascript:parent.__x=1"></iframe>',
     '<object data-x data="http://evil.example/x.swf"></object>',
