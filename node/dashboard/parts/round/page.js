@@ -52,7 +52,7 @@ export function Round({ round, live = false, tools = null }) {
   return html`
     <${Head} round=${round} />
     ${(asked || phases.length > 0) && html`<${Course} round=${round} live=${live} />`}
-    ${(joined || work.length > 0) && !asked && !phases.length && html`<${Elsewhere} />`}
+    ${(joined || work.length > 0) && !asked && !phases.length && html`<${Elsewhere} isPast=${isOver(round)} />`}
     <${Outcome} round=${round} tools=${tools} />
     ${(strengths.length > 0 || ballots.length > 0) && html`<div class="halves">${ladder}${pairs}</div>`}
     ${answers.length > 0 && cards}
@@ -68,8 +68,9 @@ function orderOf(answers, strengths) {
 }
 
 /** A member learns little of a round before its certificate. */
-function Elsewhere() {
-  return html`<p class="notice">Another node asks this. Its course is known here once its certificate is.</p>`;
+function Elsewhere({ isPast }) {
+  const who = `Another node ${isPast ? "asked" : "asks"} this.`;
+  return html`<p class="notice">${who} Its course is known here once its certificate is.</p>`;
 }
 
 function Head({ round }) {
