@@ -10,7 +10,7 @@ import { Round } from "strand/parts/round/page.js";
 import { getJson } from "strand/state/api.js";
 import { isOver } from "strand/state/derived.js";
 import { emptyRound } from "strand/state/round.js";
-import { oneLine } from "strand/state/text.js";
+import { capital, oneLine } from "strand/state/text.js";
 
 /** Time in ms in which answers gather, as they are opened together, before their texts are fetched at once. */
 const GATHER_MS = 100;
@@ -113,7 +113,7 @@ function Unknown({ id, reason }) {
   }, [id]);
   const why = detail?.round.why_not || reason || "Nothing is known of this round.";
   return html`
-    <p class="notice">${oneLine(why, WHY_CHARS_MAX)}</p>
+    <p class="notice">${capital(oneLine(why, WHY_CHARS_MAX))}</p>
     ${detail && html`<div class="round"><${Round} round=${roundOf(detail)} /></div>`}
   `;
 }
