@@ -67,6 +67,13 @@ test("events of a certificate have no times, so no phase took any", () => {
   assert.deepEqual(courseOf(round).map((each) => each.took_ms), [null, null, null, null, null]);
 });
 
+test("co-signing that was over before anybody co-signed did not take place", () => {
+  const round = after(progress("answering", 0, 3, 0), progress("cosigning", 0, 0, 5));
+  assert.equal(courseOf(round).at(-1).state, "now");
+  const over = reduceAll(round, [told("certified", 5)]);
+  assert.deepEqual([courseOf(over).at(-1).state, courseOf(over).at(-1).expected], ["skipped", 3]);
+});
+
 test("why judging ended is told once it is known", () => {
   assert.equal(stopSentence(after()), "");
   assert.equal(stopSentence(after(told("decided", 1, { stop: null }))), "");

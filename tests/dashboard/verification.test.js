@@ -36,6 +36,7 @@ test("the verdict says how far the verification came", () => {
   const told = (changes) => verdictOf({ valid: false, reason: "bad_signature", detail: "", steps, ...changes });
   assert.equal(told().head, "The certificate does not hold.");
   assert.equal(told().words, "The first 2 of 4 steps hold, the next fails: bad signature.");
+  assert.equal(told({ steps: steps.slice(1) }).words, "The first of 3 steps holds, the next fails: bad signature.");
   assert.equal(told({ steps: steps.slice(2) }).words, "The first step fails: bad signature.");
   assert.match(told({ reason: "malformed" }).head, /no certificate/);
   assert.equal(told({ valid: true, reason: "" }).tone, "good");

@@ -38,7 +38,7 @@ export function courseOf(round) {
     const found = phases[index];
     const wasPassed = slots.slice(place + 1).some((later) => seen(later.phase, later.wave) >= 0);
     const isLast = index === phases.length - 1;
-    const state = stateOf(Boolean(found), wasPassed, isLast, round);
+    const state = isUnsigned(found, round) ? "skipped" : stateOf(Boolean(found), wasPassed, isLast, round);
     const endMs = phases[index + 1]?.began_ms ?? round.at_ms;
     return {
       phase,
@@ -57,6 +57,11 @@ function stateOf(isSeen, wasPassed, isLast, round) {
   if (isSeen) return isLast && !isOver(round) && !isFailed(round) ? "now" : "done";
   const ruledOut = wasPassed || isOver(round) || isFailed(round);
   return ruledOut ? "skipped" : "ahead";
+}
+
+/** A simulation without messages ends with its decision: nobody was asked to co-sign. */
+function isUnsigned(found, round) {
+  return found?.phase === "cosigning" && found.received.length === 0 && isOver(round);
 }
 
 function isFailed({ phases }) {

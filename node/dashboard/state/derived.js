@@ -79,21 +79,22 @@ export function membersOf(round) {
     roles: seats.get(key)?.roles ?? [],
     vote_weight: seats.get(key)?.vote_weight ?? null,
     judge_weight: seats.get(key)?.judge_weight ?? null,
-    ...partIn(phaseOf(round), key),
+    ...partIn(phaseOf(round), key, isOver(round)),
     answer: round.answers.find((each) => each.author === key)?.number ?? null,
     ballots: round.ballots.filter((each) => each.judge === key).length,
     reports: round.reports.filter((each) => each.tester === key).length,
   }));
 }
 
-function partIn(phase, key) {
+function partIn(phase, key, isPast) {
   if (!phase) return { state: "none", reason: "" };
   for (const state of ["refused", "declined"]) {
     if (Object.hasOwn(phase[state], key)) return { state, reason: phase[state][key] };
   }
   if (phase.received.includes(key)) return { state: "received", reason: "" };
   if (phase.silent.includes(key)) return { state: "silent", reason: "" };
-  return { state: phase.expected.includes(key) ? "waiting" : "none", reason: "" };
+  // Nobody waits any more for what a round that is over did without.
+  return { state: phase.expected.includes(key) && !isPast ? "waiting" : "none", reason: "" };
 }
 
 /**

@@ -47,7 +47,9 @@ export function verdictOf({ valid, steps, reason, detail }) {
     return { tone: "bad", glyph: "✕", head: "This is no certificate,", words: "or a damaged one." };
   }
   const passed = steps.filter((each) => each.state === "passed").length;
-  const before = passed ? `The first ${passed} of ${steps.length} steps hold, the next fails` : "The first step fails";
+  const all = `${steps.length} steps`;
+  const held = passed === 1 ? `The first of ${all} holds` : `The first ${passed} of ${all} hold`;
+  const before = passed ? `${held}, the next fails` : "The first step fails";
   const words = `${before}: ${reason.replaceAll("_", " ")}.`;
   return { tone: "bad", glyph: "✕", head: "The certificate does not hold.", words };
 }

@@ -10,10 +10,13 @@ import { Round } from "strand/parts/round/page.js";
 import { getJson } from "strand/state/api.js";
 import { isOver } from "strand/state/derived.js";
 import { emptyRound } from "strand/state/round.js";
-import { oneLine } from "strand/state/text.js";
+import { capital, oneLine } from "strand/state/text.js";
 
 /** Time in ms in which answers gather, as they are opened together, before their texts are fetched at once. */
 const GATHER_MS = 100;
+
+/** Pauses in ms before each further look for another node's certificate, which comes after a member's own part ends. */
+const CERTIFICATE_PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 
 /** Most characters of a line about why there is no certificate. */
 const WHY_CHARS_MAX = 300;
@@ -43,7 +46,8 @@ function replayOf(known) {
 }
 
 /**
- * Fetch the round's course at the start, when events are missing, and when the round is over.
+ * Fetch the round's course at the start, when events are missing, and when the round is over; another node's until its
+ * certificate is here.
  *
  * Of an open round it is folded into the store, which the stream keeps up to date. `fetched` is empty before the first
  * reply, then `open` or `over`, as the round was when the reply was asked for.
@@ -52,16 +56,27 @@ function useReplay(id, round, over) {
   const [state, setState] = useState({ replay: null, error: "", fetched: "" });
   const isPartial = Boolean(round?.incomplete);
   // Of another node's open round this node can tell no more than the stream does.
-  const isOthers = Boolean(round?.joined && !round.asked && !over);
+  const isMembers = Boolean(round?.joined && !round.asked);
+  const isOthers = isMembers && !over;
   useEffect(() => {
     if (isOthers) return undefined;
     const stop = new AbortController();
-    getJson(`/api/rounds/${id}/replay`, { signal: stop.signal }).then(({ data, error }) => {
+    let timer = 0;
+    const look = async (tries) => {
+      const { data, error } = await getJson(`/api/rounds/${id}/replay`, { signal: stop.signal });
       if (stop.signal.aborted) return;
       if (data && !isDone(data.events)) store.fold(id, data);
       setState({ replay: data, error, fetched: over ? "over" : "open" });
-    });
-    return () => stop.abort();
+      const isLacking = isMembers && !(data && isDone(data.events));
+      if (isLacking && tries < CERTIFICATE_PAUSES_MS.length) {
+        timer = setTimeout(look, CERTIFICATE_PAUSES_MS[tries], tries + 1);
+      }
+    };
+    look(0);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
   }, [id, over, isPartial, isOthers]);
   return state;
 }
@@ -98,7 +113,7 @@ function Unknown({ id, reason }) {
   }, [id]);
   const why = detail?.round.why_not || reason || "Nothing is known of this round.";
   return html`
-    <p class="notice">${oneLine(why, WHY_CHARS_MAX)}</p>
+    <p class="notice">${capital(oneLine(why, WHY_CHARS_MAX))}</p>
     ${detail && html`<div class="round"><${Round} round=${roundOf(detail)} /></div>`}
   `;
 }

@@ -158,7 +158,7 @@ function Numbers({ cell: { row, column, share, count, abstained }, size }) {
 function Frame({ at: { row, column }, size, side }) {
   const [x, y] = [MARGIN + column * size, MARGIN + row * size];
   return html`
-    <path class="cross" d=${`M${MARGIN} ${y + size / 2}h${side}M${x + size / 2} ${MARGIN}v${side}`} />
+    <path class="cross" d=${`M${MARGIN} ${y}h${side}m0 ${size}h${-side}M${x} ${MARGIN}v${side}m${size} 0v${-side}`} />
     <rect class="frame" x=${x} y=${y} width=${size} height=${size} />
   `;
 }
@@ -172,7 +172,7 @@ function Legend({ isDense }) {
         ${shades.map((shade) => html`<rect class=${`shade-${shade}`} x=${shade * 14} width="14" height="14" />`)}
       </svg>
       <span>the row wins</span>
-      ${!isDense && html`<span>· % preferred, × judgements, ∅ abstentions</span>`}
+      ${!isDense && html`<span>% preferred, × judgements, ∅ abstentions</span>`}
     </p>
   `;
 }

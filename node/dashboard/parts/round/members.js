@@ -35,7 +35,7 @@ export function Members({ round }) {
       <div class="row">
         <h2 id="members-title">Members</h2>
         <span class="muted">
-          ${count(members.length, "member")}${phase && ` · ${phaseWords(phase.phase, phase.wave)}:`}
+          ${count(members.length, "member")}${totals.length > 0 && ` · ${phaseWords(phase.phase, phase.wave)}:`}
         </span>
         ${totals.map(({ state, number }) => {
           const { tone, glyph, words } = STATES[state];

@@ -23,7 +23,7 @@ import { AUDIENCES, TASKS } from "strand/state/words.js";
  */
 export function Round({ round, live = false, tools = null }) {
   const [chosen, setChosen] = useState(null);
-  const { asked, phases, reports, settled, ballots, strengths, decided, texts } = round;
+  const { asked, joined, phases, reports, settled, ballots, strengths, decided, texts, work } = round;
   const answers = useMemo(() => rankedAnswers(round), [round.answers, strengths, settled, decided, texts]);
   const order = useMemo(() => orderOf(answers, strengths), [answers]);
   const isKnown = chosen?.every((number) => answers.some((each) => each.number === number));
@@ -47,17 +47,18 @@ export function Round({ round, live = false, tools = null }) {
   );
   const members = useMemo(
     () => html`<${Members} round=${round} />`,
-    [asked, phases, reports, ballots, round.answers],
+    [asked, phases, reports, ballots, round.answers, isOver(round)],
   );
   return html`
     <${Head} round=${round} />
-    ${asked || phases.length ? html`<${Course} round=${round} live=${live} />` : html`<${Elsewhere} />`}
+    ${(asked || phases.length > 0) && html`<${Course} round=${round} live=${live} />`}
+    ${(joined || work.length > 0) && !asked && !phases.length && html`<${Elsewhere} isPast=${isOver(round)} />`}
     <${Outcome} round=${round} tools=${tools} />
     ${(strengths.length > 0 || ballots.length > 0) && html`<div class="halves">${ladder}${pairs}</div>`}
     ${answers.length > 0 && cards}
     ${answers.length > 1 && compare}
     ${asked && members}
-    ${round.work.length > 0 && html`<${Work} work=${round.work} />`}
+    ${work.length > 0 && html`<${Work} work=${work} />`}
   `;
 }
 
@@ -67,8 +68,9 @@ function orderOf(answers, strengths) {
 }
 
 /** A member learns little of a round before its certificate. */
-function Elsewhere() {
-  return html`<p class="notice">Another node asks this. Its course is known here once its certificate is.</p>`;
+function Elsewhere({ isPast }) {
+  const who = `Another node ${isPast ? "asked" : "asks"} this.`;
+  return html`<p class="notice">${who} Its course is known here once its certificate is.</p>`;
 }
 
 function Head({ round }) {
