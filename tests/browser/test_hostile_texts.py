@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, repeat
 from typing import Any, Final
 
 import httpx2
@@ -36,7 +36,8 @@ _LOOK: Final = """() => ({
     .filter((name) => name.startsWith("on")),
   links: [...document.querySelectorAll("[href], [src], [action]")].flatMap((each) =>
     ["href", "src", "action", "xlink:href"].map((name) => each.getAttribute(name)).filter(Boolean)),
-  text: document.body.textContent,
+  text: document.body.textContent + [...document.body.querySelectorAll("*")].flatMap((each) =>
+    each.getAttributeNames().map((name) => each.getAttribute(name))).join(" "),
 })"""
 
 DECEIVING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\u00ad]")
@@ -45,7 +46,7 @@ OWN_LINKS: Final = re.compile(r"#main|#/[a-z0-9/?&=.-]*|/assets/[\w.@-]+|/api/ce
 
 
 def assert_shown_as_text(page: Page, visitor: Visitor) -> str:
-    """Nothing of the page came of a stranger's text, or was run by it; return all that it says."""
+    """Nothing of the page came of a stranger's text, or was run by it; return all that it says, attributes included."""
     looked = page.evaluate(_LOOK)
     assert not looked["ran"]
     assert [name for name in looked["names"] if not OURS.fullmatch(name)] == []
@@ -105,9 +106,14 @@ class Hostile:
     KEPT: Final = re.compile(r"[0-9a-f]{32,}|[a-z_]{0,24}|v?[0-9.]+")
     """Values of an enumeration, keys, digests and versions: the page's own node makes them, and checks a peer's."""
 
+    FREE: Final = frozenset(
+        {"name", "model", "text", "answer", "error", "detail", "fault", "host", "note", "own_engine"}
+    )
+    """Fields whose values are texts, however they look: a scripted engine's model is a word like an enumeration's."""
+
     def __init__(self) -> None:
         self.used: Counter[str] = Counter()
-        self._next = cycle(PAYLOADS)
+        self.texts: Iterator[str] = iter(())
 
     def handle(self, route: Route) -> None:
         """Let the node reply, and change what it said."""
@@ -115,14 +121,14 @@ class Hostile:
         changed = json.dumps(self._changed(reply.json()))
         route.fulfill(response=reply, body=changed)
 
-    def _changed(self, value: Any) -> Any:
+    def _changed(self, value: Any, is_free: bool = False) -> Any:
         match value:
             case dict():
-                return {name: self._changed(each) for name, each in value.items()}
+                return {name: self._changed(each, name in self.FREE) for name, each in value.items()}
             case list():
                 return [self._changed(each) for each in value]
-            case str() if not self.KEPT.fullmatch(value):
-                text = next(self._next)
+            case str() if is_free or not self.KEPT.fullmatch(value):
+                text = next(self.texts)
                 self.used[text] += 1
                 return text
             case _:
@@ -133,7 +139,7 @@ VIEWS: Final = {
     "rounds": ".history-list > li",
     "round": ".answers > li",
     "network": "table",
-    "node": "h1 code",
+    "node": "h2:has-text('Its latest rounds')",
     "machine": ".panel",
     "verify": ".verdict",
 }
@@ -155,9 +161,12 @@ def test_every_text_of_every_reply(visitor: Visitor, swarm: SwarmBeside, round_i
     hostile = Hostile()
     visitor.context.route(re.compile(r"/api/(?!events)"), hostile.handle)
     page = visitor.page
+    deceiving, rest = [each for each in PAYLOADS if DECEIVING.search(each)], cycle(PAYLOADS)
     address = {"round": f"rounds/{round_id}", "node": f"network/{swarm.swarm.nodes[1].key}"}.get(view, view)
     while len(hostile.used) < len(PAYLOADS):
         before = hostile.used.total()
+        # What only deceives the reader stands in each place once: a script would be found by its deeds in any.
+        hostile.texts = repeat(deceiving.pop()) if deceiving else rest
         page.goto("about:blank")
         visitor.go(address)
         if view == "verify":

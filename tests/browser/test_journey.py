@@ -165,7 +165,7 @@ def views_of(visitor: Visitor, swarm: SwarmBeside) -> dict[str, str]:
         "rounds": ".history-list > li",
         round_view: ".answers > li",
         "network": "table",
-        f"network/{swarm.swarm.nodes[1].key}": "h1 code",
+        f"network/{swarm.swarm.nodes[1].key}": "h2:has-text('Its latest rounds')",
         "machine": ".panel",
         "verify": ".drop",
     }

@@ -102,6 +102,8 @@ def open_context(browser: Browser, **options: Any) -> Iterator[tuple[BrowserCont
     try:
         yield context, told
     finally:
+        # A reply that a test would have changed may still be on its way.
+        context.unroute_all(behavior="ignoreErrors")
         context.close()
 
 

@@ -55,7 +55,7 @@ function SettingTable({ table, settings }) {
         <tr key=${key}>
           <th scope="row" class="mono">${key.slice(table.length + 1)}</th>
           <td><code>${capped(visible(value), VALUE_CHARS_MAX)}</code></td>
-          <td class=${isSet ? "" : "muted"} title=${origin}>${visible(originWords(origin))}</td>
+          <td class=${isSet ? "" : "muted"} title=${visible(origin)}>${visible(originWords(origin))}</td>
         </tr>
       `)}
     </tbody>

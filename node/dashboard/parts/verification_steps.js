@@ -47,7 +47,7 @@ function Step({ step: { rule, text, state }, explain }) {
       ${state === "failed" && rules.map((each) => html`<p class="broken"><strong>${each}</strong> ${RULES[each]}</p>`)}
     </div>
     <button type="button" class="small" disabled=${rules.length === 0} onClick=${() => explain(rules[0])}>
-      <span class="spoken">What says </span>${rule}
+      <span class="spoken">What says </span>${visible(rule)}
     </button>
   </li>`;
 }

@@ -104,7 +104,7 @@ function connectionWords({ way, in_mesh, seen_ms, host, direction }, now) {
   if (way === "self") return "This page is served by it.";
   if (way === "through") return `Its offers arrive, passed on by others. ${seen}`;
   if (way === "away") return seen;
-  const place = host ? `${direction === "outbound" ? "To" : "From"} ${host}. ` : "";
+  const place = host ? `${direction === "outbound" ? "To" : "From"} ${oneLine(host, TEXT_CHARS_MAX)}. ` : "";
   return place + (in_mesh ? "Gossip goes to it in full at once." : "It is told of gossip, and asks for what it lacks.");
 }
 
