@@ -206,14 +206,15 @@ def quantise(posterior: Posterior) -> Fit:
     """Return the integers that a tally states of a posterior."""
     draws = posterior.draws()
     sampled = posterior.prior.cluster_strengths(draws)
-    low, high = np.quantile(draws, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=1)
+    ordered = np.sort(draws, axis=1)
+    outside = round(draws.shape[1] * (1 - INTERVAL) / 2)
     return Fit(
         strengths=_rounded(posterior.theta),
         cluster_strengths=_rounded(posterior.cluster_strengths()),
         p_best=_shares(np.argmax(sampled, axis=0), len(sampled)),
         duels=_duels(sampled),
         sampled=np.rint(sampled * STRENGTH_ONE).astype(np.int64),
-        intervals=tuple(zip(_rounded(low), _rounded(high), strict=True)),
+        intervals=tuple(zip(_rounded(ordered[:, outside]), _rounded(ordered[:, -1 - outside]), strict=True)),
     )
 
 

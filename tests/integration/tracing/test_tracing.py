@@ -21,6 +21,15 @@ from protocol.types import DeclineReason, Digest
 from tests.support.observed import ObservedSwarm
 
 
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Wait for exporters that a node leaves behind at its end: they draw random delays and log within other tests."""
+    yield
+    for each in threading.enumerate():
+        if each.name.startswith("Otel"):
+            each.join()
+
+
 class Traced(ObservedSwarm):
     """A swarm whose nodes trace their rounds, each for itself, as real ones do."""
 
