@@ -35,6 +35,10 @@ QUERY = "Write a Rust function that finds the first string longer than 10 charac
 EMBEDDED: Final = "embedded"
 """The engine of who names none."""
 
+TINY_TOKENS: Final = 128
+"""Tokens of one answer by the embedded model, elsewhere 256: two cores then write and judge five of them in half a
+minute, and what such a model would add is no better."""
+
 QUESTION_S: Final = 30.0
 """Seconds in which the only question may be answered; then the tiny model is taken."""
 
@@ -97,7 +101,7 @@ async def demo(
             client = await stack.enter_async_context(swarm.connect())
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             also = None if console.is_terminal else PlainLines(console).show
-            followed = await follow(client, _question(query, findings), SILENCE_S, console, also)
+            followed = await follow(client, _question(query, findings, engine), SILENCE_S, console, also)
             path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())
@@ -210,8 +214,9 @@ def _settings(token: str, findings: bool) -> dict[str, str]:
     return {"api.token": token} | ({} if findings else {"sandbox.enabled": "off"})
 
 
-def _question(query: str, findings: bool) -> Question:
-    return Question.single(query, patience_ms=PATIENCE_MS, findings=None if findings else ())
+def _question(query: str, findings: bool, engine: str) -> Question:
+    tokens = TINY_TOKENS if engine == EMBEDDED else None
+    return Question.single(query, patience_ms=PATIENCE_MS, max_tokens=tokens, findings=None if findings else ())
 
 
 def _specs(nodes: int, config: EngineConfig, folder: Path, settings: Mapping[str, str]) -> list[NodeSpec]:
