@@ -16,6 +16,7 @@ from tests.support.processes import Shell, wait_offers
 pytest.importorskip("xllamacpp", reason="the embedded engine is not installed: pip install 'strand-swarm[embedded]'")
 
 
+@pytest.mark.long
 async def test_three_nodes_and_a_real_model_come_to_a_full_certificate(shell: Shell, tmp_path: Path) -> None:
     from node.inference.embedded import embedded_server
 

@@ -170,6 +170,7 @@ def test_a_killed_node_is_started_again_and_said_so(shell: Shell) -> None:
         assert shell.strand("status", "--json", "--url", api).json["key"] == running.keys["one"]
 
 
+@pytest.mark.long
 def test_one_key_and_two_models_of_a_server_are_nodes_beside_others(shell: Shell, tmp_path: Path) -> None:
     server = StandIn()
     server.models = [{"id": name, "max_model_len": StandIn.CONTEXT_TOKENS} for name in ("big", "small", "an-embed-one")]

@@ -33,7 +33,7 @@ MUTATED = {
     "http_json": 500,
 }
 STRUCTURED = dict.fromkeys(MUTATED, 100)
-HTTP_INPUTS = 5_000
+HTTP_INPUTS = 2_500
 
 
 def fuzz(save: Path, *arguments: str) -> str:

@@ -1,6 +1,6 @@
 """The same tests as an ordinary user, where this run is root's: such a user has no user ids to give away.
 
-`make test` tries one or more of each kind, `python -P -m tests.soak.sandbox_attacks` all.
+`make test-long` tries one or more of each kind, `python -P -m tests.soak.sandbox_attacks` all.
 """
 
 import os
@@ -31,6 +31,7 @@ SECONDS_MAX = 900
 """for all tests of this folder on a busy machine"""
 
 
+@pytest.mark.long
 def test_it_holds_for_an_ordinary_user(proven: ProvenSandbox, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("this run is an ordinary user's already")
