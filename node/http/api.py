@@ -38,7 +38,7 @@ from node.http.replies import (
     read_key,
     read_parameters,
     read_query_id,
-    reads_busy,
+    reading,
     refusal,
     refused_ask,
 )
@@ -213,9 +213,7 @@ class _NodeHandlers:
 
     async def node_reputation(self, request: Request) -> Response:
         key = read_key(request)
-        with self._places.reads.take() as place:
-            if not place:
-                return reads_busy()
+        with reading(self._places.reads):
             found = await self._shown.reputation.detail(key)
         return refusal(404, "this node knows no such node") if found is None else json_reply(found)
 

@@ -15,7 +15,7 @@ from node.http.replies import (
     read_body,
     read_parameters,
     read_query_id,
-    reads_busy,
+    reading,
     refusal,
 )
 from node.http.shown import ShownHistory
@@ -51,17 +51,13 @@ class HistoryHandlers:
             until_ms=asked["until_ms"],
             gold=bool(asked["gold"]),
         )
-        with self._reads.take() as place:
-            if not place:
-                return reads_busy()
+        with reading(self._reads):
             return json_reply(await self._history.rounds(wanted, asked["after"], asked["limit"]))
 
     async def round(self, request: Request) -> Response:
         """Reply with everything known of one round."""
         query_id = read_query_id(request)
-        with self._reads.take() as place:
-            if not place:
-                return reads_busy()
+        with reading(self._reads):
             found = await self._history.round(query_id)
         return refusal(404, "no such round here") if found is None else json_reply(found)
 
@@ -79,7 +75,5 @@ class HistoryHandlers:
 
     async def verify(self, request: Request) -> Response:
         """Reply with what a certificate says, or why it does not hold."""
-        with self._reads.take() as place:
-            if not place:
-                return reads_busy()
+        with reading(self._reads):
             return json_reply(await self._history.verify(await read_body(request, ops.VERIFY)))

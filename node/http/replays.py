@@ -9,7 +9,7 @@ from starlette.responses import Response
 from node.api import operations as ops
 from node.api.operations import Operation
 from node.http.places import Places
-from node.http.replies import Handler, json_reply, read_body, read_query_id, reads_busy, refusal
+from node.http.replies import Handler, json_reply, read_body, read_query_id, reading, refusal
 from node.http.shown import ShownReplays
 from protocol.errors import Fault
 
@@ -33,26 +33,20 @@ class ReplayHandlers:
     async def answers(self, request: Request) -> Response:
         """Reply with the opened answers of one round."""
         query_id = read_query_id(request)
-        with self._reads.take() as place:
-            if not place:
-                return reads_busy()
+        with reading(self._reads):
             found = await self._replays.answers(query_id)
         return refusal(404, "no such round here whose answers are known") if found is None else json_reply(found)
 
     async def replay(self, request: Request) -> Response:
         """Reply with the course of one round."""
         query_id = read_query_id(request)
-        with self._reads.take() as place:
-            if not place:
-                return reads_busy()
+        with reading(self._reads):
             found = await self._replays.replay(query_id)
         return refusal(404, "no such round here whose course is known") if found is None else json_reply(found)
 
     async def replay_of(self, request: Request) -> Response:
         """Reply with the course of the round that a certificate proves."""
-        with self._reads.take() as place:
-            if not place:
-                return reads_busy()
+        with reading(self._reads):
             found = await self._replays.replay_of(await read_body(request, ops.REPLAY))
         if isinstance(found, Fault):
             return refusal(400, f"the certificate does not hold: {found}")

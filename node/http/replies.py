@@ -1,7 +1,8 @@
 """Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from node.api.asking import FINDING_KINDS
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, OPERATIONS, Operation
-from node.http.places import READS_MAX
+from node.http.places import READS_MAX, Places
 from node.rounds.asking.errors import (
     AskError,
     NobodyNamedError,
@@ -163,9 +164,14 @@ def refusal(
     return response
 
 
-def reads_busy() -> Refusal:
-    """Build the refusal of a request that would read the history or verify while as many do as may."""
-    return refusal(503, f"{READS_MAX} requests read the history already; try again later", retry_after_s=1)
+@contextmanager
+def reading(reads: Places) -> Iterator[None]:
+    """Hold a place of requests that read the history or verify. Raises RefusedError (503) if as many do as may."""
+    with reads.take() as place:
+        if not place:
+            why = f"{READS_MAX} requests read the history already; try again later"
+            raise RefusedError(refusal(503, why, retry_after_s=1))
+        yield
 
 
 def refused_ask(error: AskError) -> Refusal:

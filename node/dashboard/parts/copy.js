@@ -11,16 +11,26 @@ const SAID_MS = 2_000;
  * @param {{text: string, what: string}} props `what` the text is, for those who hear the button's name
  */
 export function CopyButton({ text, what }) {
-  const [said, setSaid] = useState("");
-  useEffect(() => {
-    if (!said) return undefined;
-    const timer = setTimeout(() => setSaid(""), SAID_MS);
-    return () => clearTimeout(timer);
-  }, [said]);
+  const [said, setSaid] = useSaid(SAID_MS);
   const copy = async () => setSaid((await copied(text)) ? "Copied" : "Not copied");
   return html`<button type="button" class="small" onClick=${copy}>
     <span role="status">${said || "Copy"}</span><span class="spoken"> ${what}</span>
   </button>`;
+}
+
+/**
+ * Keep what a button says of its deed, for a while.
+ * @param {number} forMs
+ * @returns {[string, (words: string) => void]} the words, empty when the time is over; and what sets them
+ */
+export function useSaid(forMs) {
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    if (!said) return undefined;
+    const timer = setTimeout(() => setSaid(""), forMs);
+    return () => clearTimeout(timer);
+  }, [said]);
+  return [said, setSaid];
 }
 
 async function copied(text) {

@@ -1,6 +1,6 @@
 /** A key or id: a colour that it always has, its first digits, and the whole of it for whoever copies or points. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useSaid } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { hueOf, shortKey } from "strand/state/format.js";
 
@@ -11,12 +11,7 @@ const SAID_MS = 1_500;
  * @param {{value: string, name?: string}} props `name`: what to show in place of the digits, such as `you`
  */
 export function Key({ value, name }) {
-  const [said, setSaid] = useState("");
-  useEffect(() => {
-    if (!said) return undefined;
-    const timer = setTimeout(() => setSaid(""), SAID_MS);
-    return () => clearTimeout(timer);
-  }, [said]);
+  const [said, setSaid] = useSaid(SAID_MS);
   // Without a secure context there is no clipboard; the title still has the whole.
   const copy = () => navigator.clipboard?.writeText(value).then(
     () => setSaid("copied"),
