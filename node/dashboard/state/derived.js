@@ -74,27 +74,41 @@ export function membersOf(round) {
     ...round.answers.map((each) => each.author),
     ...round.ballots.map((each) => each.judge),
   ]);
+  const numbers = new Map(round.answers.map((each) => [each.author, each.number]));
+  const ballots = timesOf(round.ballots.map((each) => each.judge));
+  const reports = timesOf(round.reports.map((each) => each.tester));
+  const part = partsIn(phaseOf(round), isOver(round));
   return [...keys].map((key) => ({
     key,
     roles: seats.get(key)?.roles ?? [],
     vote_weight: seats.get(key)?.vote_weight ?? null,
     judge_weight: seats.get(key)?.judge_weight ?? null,
-    ...partIn(phaseOf(round), key, isOver(round)),
-    answer: round.answers.find((each) => each.author === key)?.number ?? null,
-    ballots: round.ballots.filter((each) => each.judge === key).length,
-    reports: round.reports.filter((each) => each.tester === key).length,
+    ...part(key),
+    answer: numbers.get(key) ?? null,
+    ballots: ballots.get(key) ?? 0,
+    reports: reports.get(key) ?? 0,
   }));
 }
 
-function partIn(phase, key, isPast) {
-  if (!phase) return { state: "none", reason: "" };
-  for (const state of ["refused", "declined"]) {
-    if (Object.hasOwn(phase[state], key)) return { state, reason: phase[state][key] };
-  }
-  if (phase.received.includes(key)) return { state: "received", reason: "" };
-  if (phase.silent.includes(key)) return { state: "silent", reason: "" };
-  // Nobody waits any more for what a round that is over did without.
-  return { state: phase.expected.includes(key) && !isPast ? "waiting" : "none", reason: "" };
+function timesOf(keys) {
+  const times = new Map();
+  for (const key of keys) times.set(key, (times.get(key) ?? 0) + 1);
+  return times;
+}
+
+/** A function from a member to its part in a phase. */
+function partsIn(phase, isPast) {
+  if (!phase) return () => ({ state: "none", reason: "" });
+  const [received, silent, expected] = [phase.received, phase.silent, phase.expected].map((keys) => new Set(keys));
+  return (key) => {
+    for (const state of ["refused", "declined"]) {
+      if (Object.hasOwn(phase[state], key)) return { state, reason: phase[state][key] };
+    }
+    if (received.has(key)) return { state: "received", reason: "" };
+    if (silent.has(key)) return { state: "silent", reason: "" };
+    // Nobody waits any more for what a round that is over did without.
+    return { state: expected.has(key) && !isPast ? "waiting" : "none", reason: "" };
+  };
 }
 
 /**

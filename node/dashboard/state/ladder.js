@@ -30,21 +30,21 @@ export function ladderOf({ strengths }) {
   const { low, high } = rangeOf(strengths.flatMap((each) => each.ranking));
   const onScale = (value) => (value - low) / (high - low);
   const earlier = strengths.slice(0, -1);
-  const placeIn = (wave, number) => wave.ranking.findIndex((each) => each.number === number);
+  const places = earlier.map(({ ranking }) => new Map(ranking.map((each, place) => [each.number, place])));
   const rungs = last.ranking.map(({ number, author, strength, p_best, interval }, place) => {
-    const before = earlier.map((wave) => wave.ranking[placeIn(wave, number)]?.strength).filter(Number.isFinite);
-    const placeBefore = earlier.length ? placeIn(earlier.at(-1), number) : -1;
+    const before = earlier.map((wave, index) => wave.ranking[places[index].get(number)]?.strength);
+    const placeBefore = places.at(-1)?.get(number) ?? null;
     return {
       number,
       author,
       place,
-      moved: placeBefore < 0 ? 0 : placeBefore - place,
+      moved: placeBefore === null ? 0 : placeBefore - place,
       strength,
       p_best,
       at: onScale(strength),
       low: interval ? onScale(interval[0]) : null,
       high: interval ? onScale(interval[1]) : null,
-      before: before.map(onScale),
+      before: before.filter(Number.isFinite).map(onScale),
     };
   });
   return { wave: last.wave, low, high, rungs };

@@ -1,6 +1,7 @@
 /** The ladder: answers by strength, each with the range that its strength probably has, moving wave by wave. */
 
 import { useState } from "preact/hooks";
+import { Fold } from "strand/parts/fold.js";
 import { html } from "strand/parts/html.js";
 import { Swatch } from "strand/parts/key.js";
 import { percent, shortKey } from "strand/state/format.js";
@@ -27,7 +28,7 @@ export function Ladder({ round }) {
   const hasIntervals = rungs.some((each) => each.low !== null);
   const spoken = rungs.slice(0, 3).map(({ number, p_best }) => `answer ${number + 1} with P(best) ${percent(p_best)}`);
   // The rungs stay in the order of their numbers, so that each one moves instead of being drawn anew.
-  const still = [...rungs].sort((a, b) => a.number - b.number);
+  const still = rungs.slice(0, shown).sort((a, b) => a.number - b.number);
   return html`
     <section class="panel" aria-labelledby="ladder-title">
       <div class="row">
@@ -53,7 +54,7 @@ export function Ladder({ round }) {
         A dot is an answer's strength (log-odds; only differences count)${hasIntervals &&
         ", its line the range that holds nine tenths of what is probable"}. Faint dots are earlier waves.
       </p>
-      <${LadderTable} rungs=${rungs} />
+      <${Fold} summary="The ladder as a table">${() => html`<${LadderTable} rungs=${rungs} />`}<//>
     </section>
   `;
 }
@@ -96,31 +97,28 @@ function RungRow({ rung, height }) {
 
 function LadderTable({ rungs }) {
   return html`
-    <details>
-      <summary>The ladder as a table</summary>
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Place</th><th scope="col">Answer</th><th scope="col" class="number">Strength</th>
-              <th scope="col" class="number">P(best)</th><th scope="col" class="number">Moved</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${rungs.map(
-              ({ number, place, strength, p_best, moved }) => html`
-                <tr key=${number}>
-                  <td>${place + 1}</td>
-                  <th scope="row">#${number + 1}</th>
-                  <td class="number">${strength.toFixed(2)}</td>
-                  <td class="number">${percent(p_best)}</td>
-                  <td class="number">${moved > 0 ? `${moved} up` : moved < 0 ? `${-moved} down` : "–"}</td>
-                </tr>
-              `,
-            )}
-          </tbody>
-        </table>
-      </div>
-    </details>
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Place</th><th scope="col">Answer</th><th scope="col" class="number">Strength</th>
+            <th scope="col" class="number">P(best)</th><th scope="col" class="number">Moved</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rungs.map(
+            ({ number, place, strength, p_best, moved }) => html`
+              <tr key=${number}>
+                <td>${place + 1}</td>
+                <th scope="row">#${number + 1}</th>
+                <td class="number">${strength.toFixed(2)}</td>
+                <td class="number">${percent(p_best)}</td>
+                <td class="number">${moved > 0 ? `${moved} up` : moved < 0 ? `${-moved} down` : "–"}</td>
+              </tr>
+            `,
+          )}
+        </tbody>
+      </table>
+    </div>
   `;
 }

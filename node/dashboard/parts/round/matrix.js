@@ -1,6 +1,7 @@
 /** The matrix of pairs: who beats whom, how surely, and by how many judgements. */
 
 import { useMemo, useRef, useState } from "preact/hooks";
+import { Fold } from "strand/parts/fold.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
 import { percent } from "strand/state/format.js";
@@ -50,7 +51,7 @@ export function Matrix({ round, order, onCompare }) {
         <${Detail} cell=${cell} at=${at} order=${order} onCompare=${onCompare} />
       </div>
       <${Legend} isDense=${cellSize(order.length, ROOM) < NUMBERED} />
-      <${MatrixTable} cells=${cells} order=${order} />
+      <${Fold} summary="The pairs as a list">${() => html`<${PairList} cells=${cells} order=${order} />`}<//>
     </section>
   `;
 }
@@ -220,17 +221,13 @@ function Judgements({ pair: { low, judgements }, row, column }) {
   `;
 }
 
-/** The same as text; built only when somebody opens it, as a large round has two thousand pairs. */
-function MatrixTable({ cells, order }) {
-  const [isOpen, setOpen] = useState(false);
+/** The same as text. */
+function PairList({ cells, order }) {
   const name = (place) => `#${order[place] + 1}`;
-  const rows = isOpen ? cells.filter(({ row, column }) => row < column) : [];
+  const rows = cells.filter(({ row, column }) => row < column);
   return html`
-    <details onToggle=${(event) => setOpen(event.currentTarget.open)}>
-      <summary>The pairs as a list</summary>
-      <ul class="pair-list" tabindex="0" aria-label="Pairs">
-        ${rows.map((cell) => html`<li>${cellWords(cell, name(cell.row), name(cell.column))}</li>`)}
-      </ul>
-    </details>
+    <ul class="pair-list" tabindex="0" aria-label="Pairs">
+      ${rows.map((cell) => html`<li>${cellWords(cell, name(cell.row), name(cell.column))}</li>`)}
+    </ul>
   `;
 }

@@ -1,6 +1,7 @@
 /** The members: what each has done, and what the present phase still expects of it. */
 
 import { Badge } from "strand/parts/badge.js";
+import { Fold } from "strand/parts/fold.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
 import { membersOf, phaseOf } from "strand/state/derived.js";
@@ -25,8 +26,6 @@ const STATES = {
 export function Members({ round }) {
   const members = membersOf(round);
   const phase = phaseOf(round);
-  const signed = new Set(round.phases.find((each) => each.phase === "cosigning")?.received);
-  const why = reasonsOf(round);
   const totals = Object.keys(STATES)
     .map((state) => ({ state, number: members.filter((each) => each.state === state).length }))
     .filter(({ number }) => number);
@@ -42,16 +41,23 @@ export function Members({ round }) {
           return html`<${Badge} tone=${tone} glyph=${glyph} words=${`${number} ${words}`} />`;
         })}
       </div>
-      <details open=${members.length <= OPEN_MAX}>
-        <summary>Each member's part</summary>
-        <ul class="members">
-          ${members.map((each) => {
-            const { key } = each;
-            return html`<${Member} key=${key} member=${each} signed=${signed.has(key)} why=${why.get(key)} />`;
-          })}
-        </ul>
-      </details>
+      <${Fold} summary="Each member's part" isOpen=${members.length <= OPEN_MAX}>
+        ${() => html`<${List} round=${round} members=${members} />`}
+      <//>
     </section>
+  `;
+}
+
+function List({ round, members }) {
+  const signed = new Set(round.phases.find((each) => each.phase === "cosigning")?.received);
+  const why = reasonsOf(round);
+  return html`
+    <ul class="members">
+      ${members.map((each) => {
+        const { key } = each;
+        return html`<${Member} key=${key} member=${each} signed=${signed.has(key)} why=${why.get(key)} />`;
+      })}
+    </ul>
   `;
 }
 

@@ -3,6 +3,7 @@
 import { Badge } from "strand/parts/badge.js";
 import { Body } from "strand/parts/round/body.js";
 import { CopyButton } from "strand/parts/copy.js";
+import { Fold } from "strand/parts/fold.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
 import { count, duration, percent, size } from "strand/state/format.js";
@@ -61,7 +62,7 @@ function Unfinished({ ended }) {
 
 function Keys({ keys }) {
   const list = html`<ul class="signers">${keys.map((key) => html`<li key=${key}><${Key} value=${key} /></li>`)}</ul>`;
-  return keys.length <= KEYS_SHOWN ? list : html`<details><summary>Who signed</summary>${list}</details>`;
+  return keys.length <= KEYS_SHOWN ? list : html`<${Fold} summary="Who signed">${() => list}<//>`;
 }
 
 function Facts({ round, tools }) {
