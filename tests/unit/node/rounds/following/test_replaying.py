@@ -17,7 +17,7 @@ from protocol.types import Kind, TaskType
 from tests.support.findings import plan
 from tests.support.observed import ObservedSwarm
 from tests.transcripts.test_rounds import drop
-from tests.unit.node.test_observer import heard
+from tests.unit.node.rounds.following.test_observer import heard
 
 REBUILT: Final = (
     events.Asked,

@@ -14,7 +14,7 @@ from node.rounds.following import ring
 from node.rounds.following.hub import Resumed, RoundEvents, UnknownRoundError
 from node.rounds.following.ring import BYTES_MAX, EVENTS_MAX, RESUME_S
 from protocol.types import Digest, Outcome
-from tests.unit.node.test_observer import heard
+from tests.unit.node.rounds.following.test_observer import heard
 
 QUERY = Digest(b"q" * 32)
 OTHER = Digest(b"o" * 32)

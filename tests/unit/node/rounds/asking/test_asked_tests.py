@@ -10,7 +10,7 @@ from node.rounds.asking.queries import texts_of
 from protocol.hashing import digest_of_tests
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import FindingKind, TaskType
-from tests.unit.node.test_readers import SECRET, builder
+from tests.unit.node.rounds.asking.test_readers import SECRET, builder
 
 TESTS = "#[test]\nfn doubles() {\n    assert_eq!(double(2), 4);\n}\n"
 ASKED = Question.single("Double a number.", tests=TESTS)

@@ -8,7 +8,7 @@ from consensus.rounds.effects import Ending
 from node.rounds.following.hub import REQUESTER
 from node.rounds.inbound import CancelRequest
 from protocol.types import Digest, Kind
-from tests.unit.node.test_driver_disk import PATIENCE_S, World, end_of, refusing, world
+from tests.unit.node.rounds.test_driver_disk import PATIENCE_S, World, end_of, refusing, world
 
 ONLY_ANSWERING = {"answer_ms": 2_000, "open_ms": 0, "judge_ms": 0, "cosign_ms": 0}
 """Two seconds in all, so that the test sees the end of them."""

@@ -21,8 +21,8 @@ from protocol.types import Digest, Key, Outcome
 from tests.support.observed import ObservedSwarm
 from tests.support.stores import opened, query
 from tests.support.swarm import keypair
-from tests.unit.node.test_history import asked, ended, writing
-from tests.unit.node.test_observer import heard
+from tests.unit.node.facade.test_history import asked, ended, writing
+from tests.unit.node.rounds.following.test_observer import heard
 from tests.vectors.certificates import FOLDER
 
 OWN = keypair("a").public

@@ -29,7 +29,7 @@ from tests.fixtures.learned.make import ANSWERS, BOOK, SPECIALTY, TRUST, reading
 from tests.support.stores import opened
 from tests.support.updates import key, told
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "learned"
+FIXTURES = Path(__file__).parents[4] / "fixtures" / "learned"
 VERSIONS = range(1, max(form.version for form in FORMATS.values()) + 1)
 LATER = 99
 

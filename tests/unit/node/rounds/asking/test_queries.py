@@ -8,7 +8,7 @@ from node.rounds.asking.errors import AskError
 from protocol.conversation import digest_of
 from protocol.limits import TURNS_MAX
 from protocol.types import TurnRole
-from tests.unit.node.test_readers import builder
+from tests.unit.node.rounds.asking.test_readers import builder
 
 ASKS = Turn(TurnRole.USER, "Which?")
 ANSWERS = Turn(TurnRole.ASSISTANT, "This.")

@@ -28,13 +28,13 @@ from protocol.errors import Fault
 from protocol.types import Key, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.observed import ObservedSwarm
 from tests.support.stores import opened, query
-from tests.unit.node.test_observer import heard
+from tests.unit.node.rounds.following.test_observer import heard
 
 OWN = Key(b"a" * 32)
 OTHER = "bb" * 32
 THIRD = "cc" * 32
 
-CERTIFICATES = sorted((Path(__file__).parents[2] / "fixtures" / "certificates").glob("*/full.certificate"))
+CERTIFICATES = sorted((Path(__file__).parents[3] / "fixtures" / "certificates").glob("*/full.certificate"))
 """One of each version of wire and aggregator that was ever used."""
 
 
