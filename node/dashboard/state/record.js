@@ -1,7 +1,7 @@
 /** A node's record as this node holds it: figures with what they mean, and what it did in its latest rounds. Pure. */
 
 import { count, percent } from "strand/state/format.js";
-import { TASKS } from "strand/state/words.js";
+import { taskWords } from "strand/state/words.js";
 
 /**
  * @typedef {Object} Fact one figure with its explanation
@@ -91,7 +91,7 @@ function equivocations(number) {
  */
 export function weightRows(record) {
   return Object.entries(record.weights).map(([task, { vote, judge, author }]) => ({
-    task: TASKS[task] ?? task,
+    task: taskWords(task),
     vote: vote.toFixed(2),
     judge: judge.toFixed(2),
     author: author.toFixed(2),
