@@ -169,3 +169,15 @@ def views_of(visitor: Visitor, swarm: SwarmBeside) -> dict[str, str]:
         "machine": ".panel",
         "verify": ".drop",
     }
+
+
+def test_a_list_is_narrowed_by_its_address_and_by_its_choices(visitor: Visitor) -> None:
+    page = visitor.go("rounds?task=final")
+    task = page.get_by_label("Task", exact=True)
+    expect(task).to_have_value("final")
+    task.select_option("Open text")
+    expect(page).to_have_url(re.compile(r"task=open$"))
+    expect(task).to_have_value("open")
+    page.get_by_role("link", name="Show all", exact=True).click()
+    expect(task).to_have_value("")
+    visitor.assert_innocent()

@@ -1,5 +1,6 @@
 /** Figures with their explanations. */
 
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 
 /**
@@ -12,7 +13,7 @@ export function Facts({ facts }) {
         <div key=${name}>
           <dt>${name}</dt>
           <dd>
-            <span class=${tone ? `figure badge ${tone}` : "figure"}>${figure}</span>
+            ${tone ? html`<${Badge} tone=${tone} words=${figure} />` : html`<span class="figure">${figure}</span>`}
             ${meaning && html`<p class="muted small">${meaning}</p>`}
           </dd>
         </div>
