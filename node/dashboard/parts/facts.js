@@ -4,7 +4,7 @@ import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 
 /**
- * @param {{facts: {name: string, figure: any, meaning?: any, tone?: string}[]}} props
+ * @param {{facts: import("../state/facts.js").Fact[]}} props
  */
 export function Facts({ facts }) {
   return html`

@@ -1,15 +1,12 @@
 /** Polling for components: only while the page is visible. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { CLOCK } from "strand/state/clock.js";
 import { loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
 
 /** The browser, as `state/poll.js` wants it. */
 const PAGE = {
-  nowMs: () => Date.now(),
-  after: (ms, done) => {
-    const timer = setTimeout(done, ms);
-    return () => clearTimeout(timer);
-  },
+  ...CLOCK,
   isVisible: () => document.visibilityState === "visible",
   onVisibility: (changed) => {
     document.addEventListener("visibilitychange", changed);

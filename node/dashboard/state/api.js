@@ -128,7 +128,7 @@ export async function send(path, options, deadline) {
  */
 export async function read(reply, deadline, decode = parsed) {
   try {
-    const bytes = await bytesOf(reply);
+    const bytes = await wholeBody(reply);
     if (reply.ok) return { data: decode(bytes), error: "", status: reply.status };
     const line = reply.status === 401 ? SESSION_OVER : lineOf(parsed(bytes), reply.status);
     return failed(line, reply.status);
@@ -141,7 +141,7 @@ export async function read(reply, deadline, decode = parsed) {
 }
 
 /** The bytes of a reply's body. Throws LargeReplyError, and what reading throws. */
-async function bytesOf(reply) {
+async function wholeBody(reply) {
   const pieces = [];
   let size = 0;
   const reader = reply.body.getReader();

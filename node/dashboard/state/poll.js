@@ -21,11 +21,11 @@ export const PAUSE_MS_MAX = 60_000;
 export const NOTHING_YET = Object.freeze({ data: null, error: "", at_ms: 0, next_ms: 0 });
 
 /**
- * @typedef {Object} World the browser's clock, timers and page; tests give others
- * @property {() => number} nowMs
- * @property {(ms: number, done: () => void) => (() => void)} after call `done` later; returns what prevents it
+ * @typedef {Object} Page tests give others
  * @property {() => boolean} isVisible whether somebody can see the page
  * @property {(changed: () => void) => (() => void)} onVisibility call at each change; returns what ends that
+ *
+ * @typedef {import("./clock.js").Clock & Page} World
  */
 
 /**
