@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocol import limits
-from protocol.params import NetworkParams
 from protocol.schema import (
     Count,
     Counter,
@@ -46,7 +45,6 @@ from protocol.types import (
     TokenSource,
     TurnRole,
 )
-from protocol.versions import WIRE
 
 Ids = Annotated[tuple[DigestField, ...], Count(0, limits.MEMBERS_MAX)]
 EvidenceIds = Annotated[tuple[DigestField, ...], Count(0, limits.EVIDENCE_MAX)]
@@ -498,22 +496,3 @@ MESSAGE_TYPES: dict[Kind, type[Message]] = {
         CloseReports,
     )
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """A round's outcome with everything needed to recompute it offline. One canonical map, itself unsigned."""
-
-    version: Annotated[int, Range(WIRE, WIRE)]
-    params: NetworkParams
-    query: Envelope
-    turns: Turns
-    """A private query's conversation if its holder chose to add it, else empty; its digest is in the query."""
-    closings: Annotated[tuple[Envelope, ...], Count(1, limits.CLOSINGS_MAX)]
-    answers: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
-    reports: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.STAGES_MAX)]
-    ballots: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.WAVES_MAX)]
-    declines: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * (1 + limits.STAGES_MAX + limits.WAVES_MAX))]
-    evidence: Annotated[tuple[Envelope, ...], Count(0, limits.EVIDENCE_MAX)]
-    cosigns: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
-    """Ascending by id, as are answers, reports, ballots, declines and evidence."""

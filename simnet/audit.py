@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import Fault
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import (
     Answer,
     Ballot,
-    Certificate,
     CloseWave,
     Contribution,
     Conversation,

@@ -10,13 +10,13 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import Fault
 from protocol.limits import SLOT_MESSAGE_BYTES_MAX
 from protocol.messages import (
     MESSAGE_TYPES,
     Answer,
     Ballot,
-    Certificate,
     CloseCommits,
     CloseReports,
     CloseSlate,

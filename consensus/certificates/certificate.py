@@ -7,9 +7,10 @@ from consensus.certificates.closings import Missing, extend
 from consensus.certificates.record import Phase, RoundRecord, check_contribution, check_turns, open_record
 from consensus.certificates.tally import Ranking, rank
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, Cosign, PhaseClosing, Turn
+from protocol.messages import Cosign, PhaseClosing, Turn
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind, Objection

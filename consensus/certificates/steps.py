@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from consensus.certificates.certificate import CertificateCheck
 from consensus.certificates.record import RoundRecord, bodies, steps_since
+from protocol.certificate import Certificate
 from protocol.errors import Fault
-from protocol.messages import Ballot, Certificate, CloseTally
+from protocol.messages import Ballot, CloseTally
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Kind

@@ -13,10 +13,11 @@ from consensus.rounds.events import Delivered
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted, guarded_until_ms
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, Contribution, Query
+from protocol.messages import Contribution, Query
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.streams import PullRequest

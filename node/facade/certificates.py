@@ -27,7 +27,10 @@ from protocol.types import ABSTAIN, ONE
 
 
 def certificate_detail(verified: VerifiedCertificate) -> CertificateDetail:
-    """Describe a certificate."""
+    """Describe a valid certificate in the types of `node.api`: slate, ballots, pairs, declines, and who co-signed.
+
+    Keys and ids are hexadecimal; weights, probabilities and strengths are floats, not the certificate's integers.
+    """
     record, ranking, report = verified.record, verified.ranking, describe(verified)
     ballots = bodies(record.ballots, Ballot)
     return CertificateDetail(
@@ -53,7 +56,10 @@ def certificate_detail(verified: VerifiedCertificate) -> CertificateDetail:
 
 
 def round_detail(verified: VerifiedCertificate) -> RoundDetail:
-    """Describe a round of which the node has the certificate alone: it was a member."""
+    """Describe a round of which the node has the certificate alone: it was a member.
+
+    What a certificate does not tell, such as times of phases and refusals, is None or empty.
+    """
     record, ranking = verified.record, verified.ranking
     query, best = record.query, ranking.ranked[0]
     answer = record.contents[best.answer].text

@@ -5,11 +5,12 @@ from node.config import LoadedConfig
 
 
 class ConfigFacade:
-    """One node's configuration."""
+    """Reports one node's configuration in force."""
 
     def __init__(self, loaded: LoadedConfig) -> None:
+        """Build a facade. `loaded`: the settings with their origins, as they were read at the start."""
         self._loaded = loaded
 
     def report(self) -> api.ConfigReport:
-        """Report every setting with its origin; of secrets, only whether they are set."""
+        """Report every setting with its origin, by its dotted key; of secrets, only whether they are set."""
         return api.ConfigReport({key: api.Setting(value, origin) for key, value, origin in self._loaded.rows()})

@@ -14,7 +14,7 @@ from protocol.types import Role
 
 
 class EngineFacade:
-    """Reports on one node's engine."""
+    """Reports on one node's engine and its means to test answers, and tries the engine."""
 
     def __init__(self, worker: EngineWorker, config: EngineConfig, challenges: bool = False) -> None:
         """Build a facade.
@@ -37,19 +37,22 @@ class EngineFacade:
         return self._worker.queue
 
     def summary(self) -> EngineSummary | None:
-        """Summarise the engine; None while it does not reply."""
+        """Summarise the engine, its speed in tokens per second; None while it does not reply."""
         info = self._worker.info
         if info is None:
             return None
         return EngineSummary(info.kind, info.model, info.context_tokens, round(info.tokens_per_second, 1))
 
     def tools(self) -> ToolsReport:
-        """Report whether the node can test answers."""
+        """Report whether the node can test answers, with which versions, or else why not and what helps."""
         box = self._worker.round_tester.node_tester
         return ToolsReport(box.state.value, box.tool_versions, box.why_off, box.remedy, self._challenges)
 
     def report(self) -> api.EngineReport:
-        """Report the engine's abilities, load and failures."""
+        """Report the engine's abilities, load and failures.
+
+        Speeds are in tokens per second, the time of a judgement is in milliseconds.
+        """
         worker, engine = self._worker, self._worker.engine
         info, counts, cache, judgement_s = worker.info, engine.counts, engine.cache, engine.judgement_s
         return api.EngineReport(
@@ -72,12 +75,15 @@ class EngineFacade:
         )
 
     async def trial(self) -> api.TrialReport:
-        """Let the engine give one real answer and one real judgement; what it fails in is part of the result."""
+        """Let the engine give one real answer and one real judgement; what it fails in is part of the result.
+
+        Each part takes two minutes at most. Raises nothing for an engine that fails.
+        """
         return trial_report(await try_engine(self._worker.engine, self._config))
 
 
 def trial_report(trial: EngineTrial) -> api.TrialReport:
-    """Report a trial of an engine, that of a running node or another."""
+    """Report a trial of an engine, that of a running node or another; each part has its time in milliseconds."""
     return api.TrialReport(
         trial.works, trial.error, _attempt(trial.probe), _attempt(trial.answer), _attempt(trial.judgement)
     )

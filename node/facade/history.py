@@ -24,10 +24,10 @@ _CURSOR: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 
 
 class HistoryFacade:
-    """One node's history."""
+    """Reads the rounds that one node asked and the certificates that it holds, and verifies certificates."""
 
     def __init__(self, history: RoundHistory, store: Store, verifying: trio.CapacityLimiter) -> None:
-        """Build it. `verifying`: limits the certificates that are verified at once."""
+        """Build a facade. `verifying`: limits the certificates that are verified at once, each on a thread."""
         self._history = history
         self._store = store
         self._verifying = verifying
@@ -35,13 +35,16 @@ class HistoryFacade:
     async def rounds(self, wanted: RoundFilter, after: str, rows_max: int) -> RoundPage:
         """Return a page of rounds, newest first, after the page whose `next` is `after`; empty: the first.
 
-        Raises CursorError, StoreBlockedError.
+        `rows_max`: most rounds of the page. Raises CursorError, StoreBlockedError.
         """
         rounds, last = await self._history.find(wanted, _cursor(after), rows_max)
         return RoundPage(rounds, None if last is None else f"{last.asked_ms}.{last.query_id.hex()}")
 
     async def round(self, query_id: Digest) -> RoundDetail | None:
-        """Return everything known of a round; None: nothing. Raises StoreBlockedError."""
+        """Return everything known of a round, with what its certificate says if there is one; None: nothing is known.
+
+        Raises StoreBlockedError.
+        """
         detail = await self._history.detail(query_id)
         raw = await self._store.certificate(query_id)
         if raw is None:
@@ -57,7 +60,8 @@ class HistoryFacade:
     async def certificates(self, after: str, rows_max: int) -> CertificatePage:
         """Return a page of certificates, those stored last first, after the page whose `next` is `after`.
 
-        Raises CursorError, StoreBlockedError.
+        `after`: empty for the first page; `rows_max`: most certificates of the page. Raises CursorError,
+        StoreBlockedError.
         """
         # One more than wanted, so that no page leads to an empty one.
         rows = await self._store.list_certificates(_age(after), rows_max + 1)
@@ -65,11 +69,14 @@ class HistoryFacade:
         return CertificatePage(tuple(map(_held, page)), None if is_last else str(page[-1].age))
 
     async def certificate(self, query_id: Digest) -> bytes | None:
-        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
+        """Return a certificate's canonical bytes; None: the node has no such certificate. Raises StoreBlockedError."""
         return await self._store.certificate(query_id)
 
     async def verify(self, raw: bytes) -> Verification:
-        """Verify a certificate of any version from its bytes alone."""
+        """Verify a certificate of any version from its bytes alone, step by step.
+
+        That a certificate does not hold is a result, not an error. The largest take seconds.
+        """
         return await trio.to_thread.run_sync(_verify, raw, limiter=self._verifying)
 
 

@@ -27,7 +27,7 @@ LABEL_CHARS_MAX = 128
 
 
 class MetricsFacade:
-    """Metrics of one node."""
+    """Renders the metrics of one node."""
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class MetricsFacade:
         clock: Clock,
         rounds: Collector,
     ) -> None:
+        """Build a facade. `rounds`: collects the metrics of rounds (`node.facade.round_metrics`)."""
         self.worker = worker
         self.peers = peers
         self.serving = serving
@@ -48,7 +49,7 @@ class MetricsFacade:
         self.rounds = rounds
 
     async def render(self) -> bytes:
-        """Render all metrics as they are now."""
+        """Render all metrics as they are now, in Prometheus' text format (UTF-8)."""
         # For this scrape alone: a concurrent one has its own count.
         registry = CollectorRegistry()
         registry.register(_NodeCollector(self, await count_certificates(self.store)))

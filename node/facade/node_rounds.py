@@ -29,17 +29,18 @@ PAGE: Final = 64
 
 
 class NodeRounds:
-    """Looks up the rounds of nodes."""
+    """Looks up what nodes did in rounds, in the certificates that this node holds."""
 
     def __init__(self, store: Store, verifying: trio.CapacityLimiter) -> None:
-        """Build it. `verifying`: limits the certificates that are verified at once."""
+        """Build a look-up. `verifying`: limits the certificates that are verified at once."""
         self._store = store
         self._verifying = verifying
 
     async def of(self, key: Key, gold: Sequence[GoldRound]) -> tuple[tuple[NodeRound, ...], bool]:
         """Return the latest rounds in which a node had a seat, and whether all certificates were looked at.
 
-        `gold`: rounds whose right answers are known. Raises StoreBlockedError.
+        `gold`: rounds whose right answers are known. At most ROUNDS_MAX rounds, those stored last first; the search
+        ends after LOOKED_MAX certificates or LOOKING_S. Raises StoreBlockedError.
         """
         truth = {each.query: each for each in gold}
         ends_s = trio.current_time() + LOOKING_S

@@ -41,9 +41,10 @@ class Network(Protocol):
 
 
 class PeersFacade:
-    """One node's peers and their offers."""
+    """Reports one node's peers, connections and clock, and waits for offers."""
 
     def __init__(self, participant: Participant, network: Network, offers_changed: Signal, clock: Clock) -> None:
+        """Build a facade. `offers_changed`: fires after the offer book has changed."""
         self._participant = participant
         self._network = network
         self._offers_changed = offers_changed
@@ -66,12 +67,12 @@ class PeersFacade:
         return self._network.traffic()
 
     def connections(self) -> api.Connections:
-        """Report inbound connections."""
+        """Report inbound connections: those of now, their greatest number, and the refused ones since the start."""
         counts = self.counts()
         return api.Connections(counts.inbound, counts.inbound_max, counts.half_open, dict(counts.refused))
 
     def clock(self) -> api.ClockComparison:
-        """Compare this machine's clock with those of peers."""
+        """Compare this machine's clock with those of peers; offsets are in milliseconds."""
         return api.ClockComparison(**asdict(self._participant.presence.clock))
 
     def offering(self) -> int:
@@ -79,7 +80,7 @@ class PeersFacade:
         return self._participant.validator.offers.working(self._clock.now_ms())
 
     async def wait_offering(self, nodes: int) -> None:
-        """Wait until at least `nodes` nodes offer to work."""
+        """Wait until at least `nodes` nodes offer to work, this one included; without a limit of time."""
         seen = self._offers_changed.count
         while self.offering() < nodes:
             await self._offers_changed.wait(seen)
@@ -87,7 +88,7 @@ class PeersFacade:
             seen = self._offers_changed.count
 
     def report(self) -> api.Peers:
-        """Report all peers, connected or not."""
+        """Report all peers, connected or not, and the nodes whose valid offers came through others."""
         now_ms = self._clock.now_ms()
         offers = {offer.author: offer for offer in self._participant.validator.offers.valid(now_ms)}
         offers.pop(self._participant.keypair.public, None)

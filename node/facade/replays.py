@@ -24,12 +24,16 @@ Records = Callable[[Digest], RoundRecord | None]
 
 
 class ReplaysFacade:
-    """Replays of rounds."""
+    """Rebuilds the course of rounds: of those noted here, and of any that a certificate proves."""
 
     def __init__(
         self, own: Key, records: Records, history: RoundHistory, store: Store, verifying: trio.CapacityLimiter
     ) -> None:
-        """Build it. `own`: the node's key; `verifying`: limits the certificates that are verified at once."""
+        """Build a facade.
+
+        `own`: the node's key; `records`: returns a round's record that is still in memory; `verifying`: limits the
+        certificates that are verified at once, each on a thread.
+        """
         self._own = own
         self._records = records
         self._history = history
@@ -47,7 +51,10 @@ class ReplaysFacade:
         return None if replay is None or not replay.events else RoundAnswers(replay.answers)
 
     async def replay(self, query_id: Digest) -> Replay | None:
-        """Return the course of a round; None: the node knows no such round. Raises StoreBlockedError."""
+        """Return the course of a round; None: the node knows no such round. Raises StoreBlockedError.
+
+        Noted events have times, in milliseconds since the round's start; what is read of a certificate has none.
+        """
         noted = await self._history.events(query_id)
         if noted is None:
             return await self._of_certificate(query_id)
@@ -56,7 +63,10 @@ class ReplaysFacade:
         return await trio.to_thread.run_sync(_merge, query_id, noted, record, raw, limiter=self._verifying)
 
     async def replay_of(self, raw: bytes) -> Replay | Fault:
-        """Return the course of a round from its certificate's bytes alone, or why they are no valid certificate."""
+        """Return the course of a round from its certificate's bytes alone, or why they are no valid certificate.
+
+        The largest take seconds.
+        """
         return await trio.to_thread.run_sync(read_replay, raw, limiter=self._verifying)
 
     def _own_record(self, query_id: Digest) -> RoundRecord | None:
@@ -84,7 +94,10 @@ def _merge(query_id: Digest, noted: tuple[RoundEvent, ...], record: RoundRecord 
 
 
 def read_replay(raw: bytes) -> Replay | Fault:
-    """Return the course of a round from its certificate's bytes, or why they are no valid certificate."""
+    """Return the course of a round from its certificate's bytes, or why they are no valid certificate.
+
+    That of an earlier version is verified, but has no events; `note` says so.
+    """
     if version_of(raw) not in (None, CURRENT):
         read = read_any_version(raw)
         if isinstance(read, Fault):

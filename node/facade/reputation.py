@@ -22,9 +22,10 @@ class AsksGold(Protocol):
 
 
 class ReputationFacade:
-    """One node's statistics of others in its specialty."""
+    """Reports, exports and imports one node's statistics of others in its specialty, and asks gold questions."""
 
     def __init__(self, reputation: Reputation, gold: AsksGold, rounds: NodeRounds, specialty: str) -> None:
+        """Build a facade. `rounds`: looks up what a node did in rounds."""
         self._reputation = reputation
         self._gold = gold
         self._rounds = rounds
@@ -32,7 +33,10 @@ class ReputationFacade:
         """The specialty to which they apply."""
 
     def report(self) -> api.ReputationReport:
-        """Report all nodes met or challenged, those with most gold rounds first, and the priors in force."""
+        """Report all nodes met or challenged, those with most gold rounds first, and the priors in force.
+
+        Accuracies and shares are from 0 to 1; weights are those that a roster would give now, 1 is a full vote.
+        """
         experience = self._reputation.experience
         fresh = self._reputation.challenges.records.keys() - experience.standings.keys()
         met = {**experience.standings, **dict.fromkeys(fresh, NodeStats())}
@@ -49,7 +53,10 @@ class ReputationFacade:
         )
 
     async def detail(self, key: Key) -> api.NodeDetail | None:
-        """Return what is known of one node, and its latest rounds; None: nothing is. Raises StoreBlockedError."""
+        """Return what is known of one node, and its latest rounds; None: nothing is known. Raises StoreBlockedError.
+
+        It verifies certificates for some seconds (`node.facade.node_rounds`).
+        """
         experience = self._reputation.experience
         rounds, complete = await self._rounds.of(key, experience.gold)
         stats = experience.standings.get(key)
@@ -61,20 +68,26 @@ class ReputationFacade:
         return api.NodeDetail(key.hex(), self.specialty, row, rounds, complete)
 
     def export(self) -> api.Exported:
-        """Export all statistics for other nodes."""
+        """Export all statistics for other nodes, by key in hexadecimal; `take_over` reads them."""
         standings = self._reputation.experience.standings
         return api.Exported(
             api.FORMAT, self.specialty, {key.hex(): _exported(stats) for key, stats in standings.items()}
         )
 
     async def take_over(self, exported: api.Exported) -> api.TakenOver:
-        """Import statistics of nodes that this one has not met, in this specialty. Raises StoreBlockedError."""
+        """Import statistics of nodes that this one has not met; return how many were taken and left aside.
+
+        The caller has checked that they are of `specialty`. Raises StoreBlockedError.
+        """
         standings = [(Key(bytes.fromhex(key)), _stats(each)) for key, each in exported.standings.items()]
         taken = await self._reputation.take_over(standings)
         return api.TakenOver(len(taken), len(standings) - len(taken))
 
     async def ask_gold(self) -> api.GoldResult:
-        """Ask one gold question and learn from the round. Raises AskError."""
+        """Ask one gold question, learn from the round, and return what became of it.
+
+        It takes a whole round's time. Raises AskError, also where there is no gold.
+        """
         done = await self._gold.ask_gold()
         return api.GoldResult(done.query_id.hex(), done.outcome, done.correct)
 

@@ -25,6 +25,7 @@ class RoundMetrics(Collector):
         inbound: InboundRouter,
         peers: PeersFacade,
     ) -> None:
+        """Build a collector. `meter` has counted the rounds that are over; the others tell what is open or waits."""
         self._meter = meter
         self._timeline = timeline
         self._service = service

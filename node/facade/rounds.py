@@ -11,13 +11,17 @@ from protocol.types import Digest
 
 
 class RoundsFacade:
-    """One node's rounds."""
+    """Begins, cancels and lists the rounds that one node asks."""
 
     def __init__(self, service: RoundService) -> None:
+        """Build a facade. `service`: gives each question its turn."""
         self._service = service
 
     def ask(self, question: Question, *, details: bool) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
+        """Begin a round in its turn, and follow it while the block runs. Raises AskError before the round has begun.
+
+        `details`: whether to follow all events; else only those in `node.api.events.PLAIN_KEYS`, with those keys.
+        """
         return self._service.ask(question, details=details)
 
     async def cancel(self, query_id: Digest) -> bool:
@@ -25,7 +29,7 @@ class RoundsFacade:
         return await self._service.cancel(query_id)
 
     def queue(self) -> QueueReport:
-        """Report the rounds that run, and the questions that wait."""
+        """Report the rounds that run, the questions that wait, and how long a new one would wait, in seconds."""
         queue = self._service.queue
         return QueueReport(
             running=tuple(map(_queued, queue.running)),

@@ -9,9 +9,10 @@ from protocol.limits import TIME_MS_MAX
 
 
 class ServingFacade:
-    """One node's work for others."""
+    """Reports one node's work for others, and pauses and resumes it."""
 
     def __init__(self, serving: Serving, config: NodeConfig, clock: Clock) -> None:
+        """Build a facade. `config`: whom the node serves."""
         self._serving = serving
         self._config = config
         self._clock = clock
@@ -22,15 +23,21 @@ class ServingFacade:
         return self._serving.is_stopping
 
     async def pause(self, for_ms: int | None) -> None:
-        """Join no new rounds of others for `for_ms`, or until `resume`. Raises StoreBlockedError."""
+        """Join no new rounds of others for `for_ms` milliseconds, or until `resume` (None).
+
+        Work in rounds that run goes on; the pause outlasts a restart. Raises StoreBlockedError.
+        """
         await self._serving.pause(for_ms)
 
     async def resume(self) -> None:
-        """Work for others again. Raises StoreBlockedError."""
+        """Join rounds of others again, from now on. Raises StoreBlockedError."""
         await self._serving.resume()
 
     def report(self) -> api.ServingReport:
-        """Report whom the node works for, the use and the allowance of strangers, and the most expensive requesters."""
+        """Report whom the node works for, the use and the allowance of strangers, and the most expensive requesters.
+
+        Costs are rounds, tokens and seconds of the whole engine; requesters are those of the last day, by key.
+        """
         serving, now_ms = self._serving, self._clock.now_ms()
         closed, until_ms = serving.closed(now_ms), serving.paused_until_ms
         return api.ServingReport(

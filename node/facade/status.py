@@ -17,7 +17,7 @@ from protocol.versions import AGGREGATOR, WIRE
 
 
 class StatusFacade:
-    """Status of one node."""
+    """Reports the status of one node, and whether it is ready."""
 
     def __init__(
         self,
@@ -28,6 +28,7 @@ class StatusFacade:
         store: Store,
         lookout: Lookout,
     ) -> None:
+        """Build a facade. `facades`: those whose reports are parts of the status; `lookout`: knows the conditions."""
         self._own = own
         self._config = config.node
         self._params = params
@@ -36,12 +37,15 @@ class StatusFacade:
         self._lookout = lookout
 
     def readiness(self) -> Readiness:
-        """Whether the engine answers, a peer is connected, and the node is not being stopped."""
+        """Return whether the node is ready: the engine answers, a peer is connected, and it is not being stopped."""
         engine, peers, stopping = self._engine.answers, self._peers.connected() > 0, self._serving.is_stopping
         return Readiness(engine and peers and not stopping, engine, peers, stopping)
 
     async def report(self) -> Status:
-        """Report the node's status."""
+        """Report the node's status: who it is, what it does, and what keeps it from taking part.
+
+        A disk that cannot be read makes its figures None; it raises nothing.
+        """
         return Status(
             key=self._own.hex(),
             name=self._config.name,
@@ -75,7 +79,7 @@ async def count_certificates(store: Store) -> int | None:
 
 
 async def store_size(store: Store, bytes_max: int) -> StoreSize | None:
-    """Return the size of the store beside its quota; None while the disk cannot be read."""
+    """Return the size of the store beside its quota, both in bytes; None while the disk cannot be read."""
     try:
         return StoreSize(await store.counted_bytes(), bytes_max)
     except StoreBlockedError:

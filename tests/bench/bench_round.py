@@ -35,7 +35,8 @@ from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
 from node.local.nodes import READY_BYTES_MAX, STOP_S, Child, NodeSpec, start_node
 from protocol import codec
-from protocol.messages import Ballot, Certificate, Commit, Notice
+from protocol.certificate import Certificate
+from protocol.messages import Ballot, Commit, Notice
 from protocol.signing import Keypair, seal
 from tests.bench.harness import Bench, Figure, cpu_ms
 

@@ -169,3 +169,26 @@ def views_of(visitor: Visitor, swarm: SwarmBeside) -> dict[str, str]:
         "machine": ".panel",
         "verify": ".drop",
     }
+
+
+def test_a_list_is_narrowed_by_its_address_and_by_its_choices(visitor: Visitor) -> None:
+    page = visitor.go("rounds?task=final")
+    task = page.get_by_label("Task", exact=True)
+    expect(task).to_have_value("final")
+    task.select_option("Open text")
+    expect(page).to_have_url(re.compile(r"task=open$"))
+    expect(task).to_have_value("open")
+    page.get_by_role("link", name="Show all", exact=True).click()
+    expect(task).to_have_value("")
+    visitor.assert_innocent()
+
+
+def test_a_question_outlives_its_page(visitor: Visitor) -> None:
+    """The stream of its round is lost with the page; the next page asks the node how it ended."""
+    page = visitor.go("ask")
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("link", name="Watch the round").wait_for()
+    page.reload()
+    expect(page.get_by_role("link", name="How it was decided")).to_be_visible()
+    visitor.assert_innocent()

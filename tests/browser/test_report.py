@@ -62,6 +62,31 @@ def test_a_round_is_opened_replayed_and_left(browser: Browser, report: Path) -> 
         assert [url for url in told.urls if not url.startswith("data:")] == [report.as_uri()]
 
 
+def test_a_key_is_copied_where_a_page_has_no_clipboard(browser: Browser, report: Path) -> None:
+    """As in a page that comes over plain HTTP from another machine."""
+    with open_context(browser) as (context, told):
+        page = context.new_page()
+        page.add_init_script("delete Navigator.prototype.clipboard")
+        page.goto(f"{report.as_uri()}#/round/0")
+        page.locator(".members button.key").first.click()
+        expect(page.locator(".members button.key").first).to_contain_text("Copied")
+        assert told.errors == []
+
+
+def test_two_answers_are_chosen_and_swapped(browser: Browser, report: Path) -> None:
+    with open_context(browser) as (context, told):
+        page = context.new_page()
+        page.goto(f"{report.as_uri()}#/round/0")
+        page.get_by_label("Left", exact=True).select_option("4")
+        page.get_by_label("Right", exact=True).select_option("5")
+        page.get_by_role("button", name="Swap").click()
+        expect(page.locator("#compare")).to_contain_text("Both texts are equal.")
+        chosen = [page.get_by_label(side, exact=True) for side in ("Left", "Right")]
+        expect(chosen[0]).to_have_value("5")
+        expect(chosen[1]).to_have_value("4")
+        assert told.errors == []
+
+
 def replay(page: Page) -> None:
     """Step by step: each phase is the present one once."""
     expect(page.get_by_text("Steps of the certificate's chain")).to_be_visible()

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { getJson, postJson } from "strand/state/api.js";
+import { getBytes, getJson, postJson, REPLY_BYTES_MAX, REPLY_MS_MAX, WORK_MS_MAX } from "strand/state/api.js";
+import { Timers } from "./timers.js";
 
 const real = globalThis.fetch;
 afterEach(() => {
@@ -54,4 +55,83 @@ test("values are posted as JSON, bytes as they are", async () => {
   assert.equal(requests[0].headers["Content-Type"], "application/json");
   assert.deepEqual(requests[1].body, new Uint8Array([1, 2]));
   assert.equal(requests[1].headers["Content-Type"], "application/octet-stream");
+});
+
+/** Let each request get a reply that begins with this text and never ends; it breaks off as a browser's does. */
+function hanging(text) {
+  globalThis.fetch = async (_, { signal }) => {
+    const begin = (controller) => {
+      controller.enqueue(new TextEncoder().encode(text));
+      signal.addEventListener("abort", () => controller.error(signal.reason));
+    };
+    return new Response(new ReadableStream({ start: begin }));
+  };
+}
+
+/** Let no request get a reply. */
+function silent() {
+  globalThis.fetch = (_, { signal }) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
+test("a reply has to come in time, with its whole body", async (t) => {
+  const timers = new Timers(t);
+  const late = { data: null, error: "The node did not answer within 10 s.", status: 0 };
+  for (const begin of [silent, () => hanging('{"live":')]) {
+    begin();
+    const asked = getJson("/api/status");
+    await timers.pass(REPLY_MS_MAX);
+    assert.deepEqual(await asked, late);
+  }
+  replying(200, "{}");
+  await getJson("/api/status");
+  assert.equal(timers.waiting, 0, "a reply ends the wait for it");
+});
+
+test("what makes work for the node may take longer", async (t) => {
+  const timers = new Timers(t);
+  silent();
+  for (const path of ["/api/verify", "/api/rounds?limit=20", `/api/rounds/${"ab".repeat(32)}/replay`]) {
+    const asked = postJson(path, {});
+    await timers.pass(REPLY_MS_MAX);
+    assert.equal(timers.waiting, 1, path);
+    await timers.pass(WORK_MS_MAX - REPLY_MS_MAX);
+    assert.equal((await asked).error, "The node did not answer within 120 s.");
+  }
+});
+
+test("a request that is cancelled says so, whether or not its reply has begun", async () => {
+  for (const begin of [silent, () => hanging("{")]) {
+    begin();
+    const leaving = new AbortController();
+    const asked = getJson("/api/status", { signal: leaving.signal });
+    await new Promise(setImmediate);
+    leaving.abort();
+    assert.deepEqual(await asked, { data: null, error: "The request was cancelled.", status: 0 });
+  }
+});
+
+test("of a reply that is too large no more is read than may be", async () => {
+  const piece = new Uint8Array(1 << 20);
+  const most = REPLY_BYTES_MAX / piece.length;
+  const endless = { sent: 0, isLeft: false };
+  const body = (pieces) =>
+    new ReadableStream(
+      {
+        pull: (controller) => {
+          if (endless.sent === pieces) return controller.close();
+          endless.sent += 1;
+          return controller.enqueue(piece);
+        },
+        cancel: () => (endless.isLeft = true),
+      },
+      { highWaterMark: 0 },
+    );
+  globalThis.fetch = async () => new Response(body(Infinity));
+  const told = await getJson("/api/peers");
+  assert.deepEqual(told, { data: null, error: "The node's reply is larger than 64 MiB (status 200).", status: 200 });
+  assert.deepEqual(endless, { sent: most + 1, isLeft: true });
+  endless.sent = 0;
+  globalThis.fetch = async () => new Response(body(most));
+  assert.equal((await getBytes("/api/certificates/x")).data.length, REPLY_BYTES_MAX);
 });

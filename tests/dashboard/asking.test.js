@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { ask, bytesOf, queueLine, remedyOf, withoutAdvice } from "strand/state/asking.js";
+import { ask, bytesOf, queueLine, remedyOf, SILENCE_MS_MAX, withoutAdvice } from "strand/state/asking.js";
+import { Timers } from "./timers.js";
 
 const real = globalThis.fetch;
 afterEach(() => {
@@ -37,6 +38,32 @@ test("a stream that ends before the round is an error, and so is one of no event
     const told = await ask({}, () => {}, new AbortController().signal);
     assert.deepEqual(told, { error: "The connection ended before the round did.", status: 200, retry_s: null });
   }
+});
+
+test("a question may wait long, but a round is not silent for ever", async (t) => {
+  const timers = new Timers(t);
+  let begin;
+  let tell;
+  globalThis.fetch = (_, { signal }) =>
+    new Promise((resolve) => {
+      const start = (controller) => {
+        tell = (event) => controller.enqueue(new TextEncoder().encode(lines(event)));
+        signal.addEventListener("abort", () => controller.error(signal.reason));
+      };
+      begin = () => resolve(new Response(new ReadableStream({ start })));
+    });
+  const asked = ask({}, () => {}, new AbortController().signal);
+  await timers.pass(SILENCE_MS_MAX - 1);
+  begin();
+  for (const event of ["asked", "progress"]) {
+    tell({ event });
+    await timers.pass(0);
+    await timers.pass(SILENCE_MS_MAX - 1);
+  }
+  assert.equal(timers.waiting, 1);
+  await timers.pass(1);
+  assert.deepEqual(await asked, { error: "The connection ended before the round did.", status: 200, retry_s: null });
+  assert.equal(timers.waiting, 0);
 });
 
 test("a fault of the page itself is not taken for the network's", async () => {

@@ -69,7 +69,7 @@ test("what is bad is marked", () => {
 });
 
 test("weights stand by task", () => {
-  assert.deepEqual(weightRows(RECORD), [{ task: "code", vote: "1.00", judge: "0.50", author: "-0.25" }]);
+  assert.deepEqual(weightRows(RECORD), [{ task: "Rust code", vote: "1.00", judge: "0.50", author: "-0.25" }]);
 });
 
 test("what a node did in a round, in words", () => {

@@ -42,6 +42,9 @@ function node(replies) {
   return requests;
 }
 
+/** No reply, until the request is given up. */
+const silent = ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
 test("a question is answered, the next has it before it, and both outlive a reload", async () => {
   const storage = new Storage();
   const requests = node({ "/api/ask": () => new Response(lines(ANSWERED)) });
@@ -101,11 +104,7 @@ test("nothing is sent while a question is open, nor an empty one", async () => {
 
 test("a question that waits is cancelled by leaving, one that is asked by its round", async () => {
   let toStream;
-  const leave = ({ signal }) =>
-    new Promise((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(new DOMException("left", "AbortError")));
-    });
-  const requests = node({ "/api/ask": leave, [`/api/rounds/${ID}/cancel`]: () => Response.json({ cancelled: false }) });
+  const requests = node({ "/api/ask": silent, [`/api/rounds/${ID}/cancel`]: () => Response.json({ cancelled: false }) });
   const talk = new Talk(new Storage());
   talk.write("waits");
   const waiting = talk.send();
@@ -143,7 +142,7 @@ test("a stream that breaks is lost, and the node tells how the round ended", asy
   const path = `/api/rounds/${ID}`;
   const detail = () => Response.json({ round: summary, answer: "yes", own_engine: "", certificate: null });
   node({ [path]: detail });
-  assert.equal(await talk.recover(1), "");
+  assert.equal((await talk.recover(1)).error, "");
   assert.equal(talk.exchanges.value[0].state, "lost");
   Object.assign(summary, { ending: "finished", outcome: "decided", reason: "none", p_best: 1, p_correct: null });
   await talk.recover(1);
@@ -152,10 +151,10 @@ test("a stream that breaks is lost, and the node tells how the round ended", asy
 
 test("what nobody knows any more is gone, and may be asked again", async () => {
   const storage = new Storage();
-  node({ "/api/ask": () => new Promise(() => {}) });
+  node({ "/api/ask": silent });
   const talk = new Talk(storage);
   talk.write("?");
-  talk.send();
+  const sent = talk.send();
   const later = new Talk(storage);
   assert.equal(later.exchanges.value[0].state, "lost");
   await later.recover(1);
@@ -165,9 +164,11 @@ test("what nobody knows any more is gone, and may be asked again", async () => {
   node({ "/api/ask": () => new Response(lines(ANSWERED.slice(0, 1))) });
   await later.send();
   node({ [`/api/rounds/${ID}`]: () => new Response('{"error":"no such round"}', { status: 404 }) });
-  assert.equal(await later.recover(1), "no such round");
+  assert.equal((await later.recover(1)).error, "no such round");
   assert.deepEqual([later.exchanges.value[0].state, later.open], ["gone", undefined]);
   assert.equal(new Talk(storage).exchanges.value[0].refusal.status, 404);
+  talk.clear();
+  await sent;
 });
 
 test("a new conversation leaves the old one alone", async () => {

@@ -91,6 +91,24 @@ def test_state_knows_no_page(path: str) -> None:
         assert not re.findall(r"\b(?:document|window|localStorage)\.", sources()[path])
 
 
+@pytest.mark.parametrize(
+    ("sign", "homes"),
+    [
+        (r"""["'`](?:[\w-]+ )*badge\b""", {"parts/badge.js"}),
+        # The replay's choice of a speed has no label that is seen.
+        (r"<select\b", {"parts/choice.js", "parts/round/playback.js"}),
+        (r"\b(?:final|trusted): [{\"]", {"state/words.js"}),
+        # The stream of events never ends: it has a limit of silence in place of a deadline.
+        (r"\bfetch\(", {"state/api.js", "state/stream.js"}),
+        (r"\bclipboard\.", {"parts/copy.js"}),
+        (r"\bsetInterval\(", {"parts/clock.js", "parts/round/course.js"}),
+    ],
+)
+def test_there_is_one_way_to_do_a_thing(sign: str, homes: set[str]) -> None:
+    """Badges, choices, words, requests, copies and clocks stand in one module each, which the others use."""
+    assert {path for path in OWN if re.search(sign, sources()[path])} == homes
+
+
 def test_nothing_comes_from_elsewhere() -> None:
     for path, text in sources().items():
         if not path.startswith("vendor/"):

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { KNOWN_KINDS } from "strand/state/round.js";
-import { eventWords, phaseWords, reasonWords } from "strand/state/words.js";
+import { AUDIENCES, audienceWords, choicesOf, eventWords, phaseWords, reasonWords, TASKS, taskWords } from "strand/state/words.js";
 
 const RECORDED = JSON.parse(readFileSync(new URL("round.json", import.meta.url)));
 
@@ -31,6 +31,13 @@ test("phases name their waves and stages from 1", () => {
   assert.equal(phaseWords("testing", 0), "testing");
   assert.equal(phaseWords("testing", 1), "testing, stage 2");
   assert.equal(phaseWords("cosigning", 2), "co-signing");
+});
+
+test("tasks and audiences have the same words wherever they are named", () => {
+  assert.deepEqual(Object.keys(TASKS).map(taskWords), ["Rust code", "a final answer", "open text"]);
+  assert.deepEqual(Object.keys(AUDIENCES).map(audienceWords), ["trusted nodes only", "members only", "public"]);
+  assert.deepEqual(choicesOf(TASKS)[1], ["final", "A final answer"]);
+  assert.deepEqual([taskWords("constructor"), audienceWords("constructor")], ["constructor", "constructor"]);
 });
 
 test("reasons are words, and a stranger's are shortened and made visible", () => {

@@ -15,10 +15,11 @@ from consensus.certificates.steps import StepState
 from consensus.certificates.versions import verify_in_steps
 from consensus.rounds.participant import Participant
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import REJECTED, Fault, FaultReason
 from protocol.hashing import message_id, message_preimage
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import MESSAGE_TYPES, Certificate, Query
+from protocol.messages import MESSAGE_TYPES, Query
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
 from protocol.types import Digest, Kind

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX, MESSAGE_BYTES_MAX
-from protocol.messages import MESSAGE_TYPES, Certificate, Commit
+from protocol.messages import MESSAGE_TYPES, Commit
 from tests.support.effort import cases
 from tests.support.samples import samples
 from tests.support.schemas import SCHEMAS, instances

@@ -8,7 +8,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from protocol.messages import MESSAGE_TYPES, Certificate, Opening
+from protocol.certificate import Certificate
+from protocol.messages import MESSAGE_TYPES, Opening
 from protocol.params import NetworkParams
 from protocol.schema import Range, Size
 from protocol.streams import PullReply, PullRequest

@@ -12,9 +12,10 @@ import pytest
 from consensus.certificates.record import bodies
 from consensus.rounds import effects as fx
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.hashing import digest_of_tests
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Decline, EquivocationProof
+from protocol.messages import Answer, CloseSlate, CloseTally, Commit, Decline, EquivocationProof
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
 from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Kind, Outcome, OutcomeReason, StopReason

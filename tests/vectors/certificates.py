@@ -14,10 +14,11 @@ from typing import Any
 from consensus.certificates.reading import CertificateReading, reading_of
 from consensus.rounds import effects as fx
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.conversation import digest_of, single
 from protocol.hashing import digest_of_tests
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, Commit
+from protocol.messages import Commit
 from protocol.signing import seal
 from protocol.topics import topic
 from protocol.types import ONE, CompileStatus, DeclineReason, Digest, Kind, TaskType

@@ -21,7 +21,8 @@ from node.rounds.inbound import PROTOCOLS
 from node.rounds.learning.learned import FORMATS
 from node.storage import schema
 from protocol import hashing, limits, versions
-from protocol.messages import MESSAGE_TYPES, Certificate, Opening
+from protocol.certificate import Certificate
+from protocol.messages import MESSAGE_TYPES, Opening
 from protocol.params import NetworkParams
 from protocol.schema import Range
 from protocol.streams import Challenge, ChallengeReply, Pong, PullReply, PullRequest

@@ -3,11 +3,13 @@
 import { html } from "strand/parts/html.js";
 
 /**
- * @param {{tone?: "good" | "warn" | "bad" | "", glyph?: string, words: string, title?: string}} props
+ * @param {{tone?: "good" | "warn" | "bad" | "live" | "", glyph?: string, words: any, title?: string,
+ *   wraps?: boolean}} props `words`: text, or what is drawn in its place; `wraps`: it may take several lines
  */
-export function Badge({ tone = "", glyph = "", words, title }) {
+export function Badge({ tone = "", glyph = "", words, title, wraps = false }) {
+  const classes = ["badge", tone, wraps && "wraps"].filter(Boolean).join(" ");
   return html`
-    <span class=${`badge ${tone}`} title=${title}>
+    <span class=${classes} title=${title}>
       ${glyph && html`<span aria-hidden="true">${glyph} </span>`}${words}
     </span>
   `;

@@ -1,5 +1,6 @@
 /** Says whether what the page shows is as it is now. */
 
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { count, moment } from "strand/state/format.js";
 
@@ -10,6 +11,8 @@ const LOOKS = {
   refused: { glyph: "✕", tone: "bad", words: () => "session over" },
 };
 
+const LOST_TITLE = "A round that lacks events is marked; open it to fetch them.";
+
 /**
  * @param {{connection: import("../state/stream.js").Connection}} props
  */
@@ -18,9 +21,9 @@ export function ConnectionBadge({ connection }) {
   const lost = connection.lost === null ? "events lost" : count(connection.lost, "event lost", "events lost");
   return html`
     <span class="row" role="status">
-      <span class=${`badge ${tone}`}><span aria-hidden="true">${glyph}</span> ${words(connection)}</span>
+      <${Badge} tone=${tone} glyph=${glyph} words=${words(connection)} />
       ${connection.lost !== 0 &&
-      html`<span class="badge warn" title="A round that lacks events is marked; open it to fetch them.">${lost}</span>`}
+      html`<${Badge} tone="warn" words=${lost} title=${LOST_TITLE} />`}
     </span>
   `;
 }

@@ -1,4 +1,4 @@
-/** A button that copies a text, and says that it did. */
+/** Copies a text, and says for a while that it did. */
 
 import { useEffect, useState } from "preact/hooks";
 import { html } from "strand/parts/html.js";
@@ -11,26 +11,26 @@ const SAID_MS = 2_000;
  * @param {{text: string, what: string}} props `what` the text is, for those who hear the button's name
  */
 export function CopyButton({ text, what }) {
-  const [said, setSaid] = useSaid(SAID_MS);
-  const copy = async () => setSaid((await copied(text)) ? "Copied" : "Not copied");
+  const [said, copy] = useCopy(text);
   return html`<button type="button" class="small" onClick=${copy}>
     <span role="status">${said || "Copy"}</span><span class="spoken"> ${what}</span>
   </button>`;
 }
 
 /**
- * Keep what a button says of its deed, for a while.
- * @param {number} forMs
- * @returns {[string, (words: string) => void]} the words, empty when the time is over; and what sets them
+ * Copy a text for whatever button is pressed.
+ * @param {string} text
+ * @returns {[string, () => Promise<void>]} what became of the copy in words, empty before it and when SAID_MS are over;
+ *   and the function that copies
  */
-export function useSaid(forMs) {
+export function useCopy(text) {
   const [said, setSaid] = useState("");
   useEffect(() => {
     if (!said) return undefined;
-    const timer = setTimeout(() => setSaid(""), forMs);
+    const timer = setTimeout(() => setSaid(""), SAID_MS);
     return () => clearTimeout(timer);
   }, [said]);
-  return [said, setSaid];
+  return [said, async () => setSaid((await copied(text)) ? "Copied" : "Not copied")];
 }
 
 async function copied(text) {

@@ -1,6 +1,7 @@
 /** Any two answers side by side, line by line, with the words that differ; in one column where there is little room. */
 
 import { useMemo } from "preact/hooks";
+import { Choice } from "strand/parts/choice.js";
 import { html } from "strand/parts/html.js";
 import { useMedia } from "strand/parts/media.js";
 import { diffRows, LINES_MAX, unified } from "strand/state/diffs.js";
@@ -23,13 +24,16 @@ export function Compare({ answers, pair, onPair }) {
   const [left, right] = pair;
   const texts = pair.map((number) => answers.find((each) => each.number === number)?.text ?? null);
   const isNarrow = useMedia(NARROW);
+  const options = optionsOf(answers);
+  const chooseLeft = (number) => onPair([number, right]);
+  const chooseRight = (number) => onPair([left, number]);
   return html`
     <section class="panel" id="compare" tabindex="-1" aria-labelledby="compare-title">
       <h2 id="compare-title">Two answers side by side</h2>
       <div class="row">
-        <${Choice} label="Left" answers=${answers} value=${left} onChoose=${(number) => onPair([number, right])} />
+        <${Choice} label="Left" value=${left} options=${options} inRow onChoose=${chooseLeft} />
         <button type="button" onClick=${() => onPair([right, left])}><span aria-hidden="true">⇄ </span>Swap</button>
-        <${Choice} label="Right" answers=${answers} value=${right} onChoose=${(number) => onPair([left, number])} />
+        <${Choice} label="Right" value=${right} options=${options} inRow onChoose=${chooseRight} />
       </div>
       ${texts.includes(null)
         ? html`<p class="muted">Their texts are being fetched.</p>`
@@ -42,18 +46,12 @@ function nameOf(number) {
   return `#${number + 1}`;
 }
 
-function Choice({ label, answers, value, onChoose }) {
-  return html`
-    <label class="row">
-      <span>${label}</span>
-      <select value=${String(value)} onChange=${(event) => onChoose(Number(event.currentTarget.value))}>
-        ${answers.map(({ number, strength }, place) => {
-          const where = strength === null ? "" : ` (place ${place + 1})`;
-          return html`<option key=${number} value=${String(number)}>${nameOf(number)}${where}</option>`;
-        })}
-      </select>
-    </label>
-  `;
+/** The answers to choose from; those that are ranked with their places. */
+function optionsOf(answers) {
+  return answers.map(({ number, strength }, place) => {
+    const where = strength === null ? "" : ` (place ${place + 1})`;
+    return [number, `${nameOf(number)}${where}`];
+  });
 }
 
 /**

@@ -1,13 +1,13 @@
 /** One question of a conversation, with its round as it goes, its answer, or why there is none. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { AnswerText } from "strand/parts/answer_text.js";
 import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
 import { CopyButton } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
-import { usePoll } from "strand/parts/poll.js";
+import { usePoll, useRepeated } from "strand/parts/poll.js";
 import { queueLine, remedyOf, withoutAdvice } from "strand/state/asking.js";
 import { DEFAULTS, settingsLine } from "strand/state/conversation.js";
 import { duration } from "strand/state/format.js";
@@ -169,19 +169,13 @@ function untestedWords(round) {
  * stream of all rounds tells where it is.
  */
 function Lost({ exchange: { number, round }, talk, rounds }) {
-  const [why, setWhy] = useState("");
-  useEffect(() => {
-    const look = () => talk.recover(number).then(setWhy);
-    look();
-    const timer = setInterval(look, LOOK_MS);
-    return () => clearInterval(timer);
-  }, [number]);
+  const [{ error }] = useRepeated((signal) => talk.recover(number, signal), LOOK_MS);
   const known = rounds.value.get(round.id)?.round;
   return html`<div class="row ask-course">
     ${known?.phases.length ? html`<${Steps} round=${known} />` : html`<span class="muted">The round goes on.</span>`}
     <a href=${roundHref(round.id)}>Watch the round</a>
     <${CancelButton} number=${number} talk=${talk} />
-    <span class="muted" role="status">${why}</span>
+    <span class="muted" role="status">${error}</span>
   </div>`;
 }
 

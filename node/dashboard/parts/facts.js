@@ -1,9 +1,10 @@
 /** Figures with their explanations. */
 
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 
 /**
- * @param {{facts: {name: string, figure: any, meaning?: any, tone?: string}[]}} props
+ * @param {{facts: import("../state/facts.js").Fact[]}} props
  */
 export function Facts({ facts }) {
   return html`
@@ -12,7 +13,7 @@ export function Facts({ facts }) {
         <div key=${name}>
           <dt>${name}</dt>
           <dd>
-            <span class=${tone ? `figure badge ${tone}` : "figure"}>${figure}</span>
+            ${tone ? html`<${Badge} tone=${tone} words=${figure} />` : html`<span class="figure">${figure}</span>`}
             ${meaning && html`<p class="muted small">${meaning}</p>`}
           </dd>
         </div>

@@ -1,5 +1,6 @@
 /** A view's title, with how old its figures are, and since when nothing newer came. */
 
+import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
 import { html } from "strand/parts/html.js";
 import { duration, moment } from "strand/state/format.js";
@@ -18,7 +19,7 @@ export function Freshness({ polled: { data, error, at_ms, next_ms }, refresh, ch
         ${children}
         <span class="row end">
           ${error
-            ? html`<span class="badge warn"><span aria-hidden="true">▲</span> ${data ? "stale" : "no figures"}</span>`
+            ? html`<${Badge} tone="warn" glyph="▲" words=${data ? "stale" : "no figures"} />`
             : html`<span class="muted">${data ? `as of ${time}` : "loading…"}</span>`}
           <button type="button" onClick=${refresh}>Refresh</button>
         </span>

@@ -1,22 +1,14 @@
 /** A key or id: a colour that it always has, its first digits, and the whole of it for whoever copies or points. */
 
-import { useSaid } from "strand/parts/copy.js";
+import { useCopy } from "strand/parts/copy.js";
 import { html } from "strand/parts/html.js";
 import { hueOf, shortKey } from "strand/state/format.js";
-
-/** Time in ms for which a button says that it has copied. */
-const SAID_MS = 1_500;
 
 /**
  * @param {{value: string, name?: string}} props `name`: what to show in place of the digits, such as `you`
  */
 export function Key({ value, name }) {
-  const [said, setSaid] = useSaid(SAID_MS);
-  // Without a secure context there is no clipboard; the title still has the whole.
-  const copy = () => navigator.clipboard?.writeText(value).then(
-    () => setSaid("copied"),
-    () => setSaid("not copied"),
-  );
+  const [said, copy] = useCopy(value);
   return html`
     <button type="button" class="key" title=${value} onClick=${copy}>
       <${Swatch} value=${value} />

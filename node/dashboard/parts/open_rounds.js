@@ -1,5 +1,6 @@
 /** Rounds that are open now, as the stream of events tells them: those that this node asked, and those it works for. */
 
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
 import { questionLine, stateWords } from "strand/state/derived.js";
@@ -40,7 +41,7 @@ function OpenRound({ round, head }) {
       <span class="muted number">${duration(round.at_ms)}</span>
     </div>
     <p class="row history-facts">
-      <span class="badge live"><span aria-hidden="true">● </span>${stateWords(round)}</span>
+      <${Badge} tone="live" glyph="●" words=${stateWords(round)} />
       ${!round.phases.length &&
       round.joined &&
       html`<span class="muted">for <${Key} value=${round.joined.requester} /></span>`}

@@ -1,22 +1,12 @@
 /** The options of a question. What is left as it is follows the node's configuration. */
 
 import { useId } from "preact/hooks";
+import { Choice } from "strand/parts/choice.js";
 import { html } from "strand/parts/html.js";
 import { bytesOf, TESTS_BYTES_MAX } from "strand/state/asking.js";
 import { FINDINGS } from "strand/state/conversation.js";
 import { percent, size } from "strand/state/format.js";
-
-const TASKS = {
-  code: { name: "Rust code", hint: "Answers are compiled and tested where members can." },
-  final: { name: "A final answer", hint: "Such as a number or a name: equal answers count together." },
-  open: { name: "Open text", hint: "Judged by reading alone." },
-};
-
-const AUDIENCES = {
-  trusted: { name: "Trusted nodes", hint: "Only nodes that you named in the configuration." },
-  members: { name: "The round's members", hint: "Only those that work on it." },
-  public: { name: "Everybody", hint: "It is published in the network." },
-};
+import { AUDIENCES, audienceWords, choicesOf, TASKS } from "strand/state/words.js";
 
 /** What a least P(correct) does. */
 const LEAST_HINT = "An answer below it is marked as a guess.";
@@ -37,16 +27,16 @@ const FINDING_WORDS = {
  */
 export function Options({ talk, configured }) {
   const settings = talk.settings.value;
-  const set = (name) => (event) => talk.set({ [name]: event.target.value });
+  const set = (name) => (value) => talk.set({ [name]: value });
   const own = (name) => configured[`round.${name}`]?.value;
   const least = own("confidence_min");
   const audience = AUDIENCES[settings.audience || own("audience")];
   return html`<div class="fields">
-    <${Choice} label="Task" value=${settings.task} hint=${TASKS[settings.task].hint} options=${namesOf(TASKS)}
-      onChange=${set("task")} />
-    <${Choice} label="Who may read it" value=${settings.audience} hint=${audience?.hint} onChange=${set("audience")}
-      options=${[["", asConfigured(AUDIENCES[own("audience")]?.name)], ...namesOf(AUDIENCES)]} />
-    <${Choice} label="Least P(correct)" value=${settings.confidence} hint=${LEAST_HINT} onChange=${set("confidence")}
+    <${Choice} label="Task" value=${settings.task} hint=${TASKS[settings.task].hint} options=${choicesOf(TASKS)}
+      onChoose=${set("task")} />
+    <${Choice} label="Who may read it" value=${settings.audience} hint=${audience?.hint} onChoose=${set("audience")}
+      options=${[["", asConfigured(audienceWords(own("audience") ?? ""))], ...choicesOf(AUDIENCES)]} />
+    <${Choice} label="Least P(correct)" value=${settings.confidence} hint=${LEAST_HINT} onChoose=${set("confidence")}
       options=${[
         ["", asConfigured(least === undefined ? "" : percent(least))],
         ...CONFIDENCES.map((each) => [each, `${each} %`]),
@@ -59,19 +49,7 @@ export function Options({ talk, configured }) {
   </div>`;
 }
 
-const namesOf = (choices) => Object.entries(choices).map(([value, { name }]) => [value, name]);
 const asConfigured = (words) => (words ? `As configured: ${words}` : "As configured");
-
-function Choice({ label, value, options, hint, onChange }) {
-  const id = useId();
-  return html`<div class="field">
-    <label for=${id}>${label}</label>
-    <select id=${id} aria-describedby=${`${id}-hint`} onChange=${onChange}>
-      ${options.map(([each, words]) => html`<option value=${each} selected=${each === value}>${words}</option>`)}
-    </select>
-    <span id=${`${id}-hint`} class="hint">${hint}</span>
-  </div>`;
-}
 
 function Findings({ talk, configured }) {
   const { findings } = talk.settings.value;

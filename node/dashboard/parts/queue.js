@@ -1,5 +1,6 @@
 /** The node's own questions: those whose rounds run, and those that wait. */
 
+import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
 import { html } from "strand/parts/html.js";
 import { duration, shortKey } from "strand/state/format.js";
@@ -35,7 +36,7 @@ export function Queue({ queue }) {
                     ? html`<a class="mono" href=${roundHref(each.query_id)}>${shortKey(each.query_id)}</a>`
                     : "–"}</th>
                   <td>${words}</td>
-                  <td>${oneLine(each.text, TEXT_CHARS_MAX)} ${each.gold && html`<span class="badge">gold</span>`}</td>
+                  <td>${oneLine(each.text, TEXT_CHARS_MAX)} ${each.gold && html`<${Badge} words="gold" />`}</td>
                   <td class="number">${duration(Math.max(0, now - each.since_ms))}</td>
                 </tr>
               `)}

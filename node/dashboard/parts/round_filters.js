@@ -1,12 +1,17 @@
 /** The form that narrows the history. It changes the address alone, so that what is shown has a link. */
 
 import { useEffect, useId, useRef } from "preact/hooks";
+import { Choice } from "strand/parts/choice.js";
 import { html } from "strand/parts/html.js";
-import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, OUTCOMES, SEARCH_CHARS_MAX, TASKS } from "strand/state/history.js";
+import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, OUTCOMES, SEARCH_CHARS_MAX } from "strand/state/history.js";
 import { queryOf } from "strand/state/route.js";
+import { choicesOf, TASKS } from "strand/state/words.js";
 
 /** Pause in typing after which the search begins, ms. */
 const TYPING_MS = 300;
+
+/** The choice that narrows nothing. */
+const ALL = ["", "all"];
 
 /**
  * Draw the form.
@@ -25,7 +30,7 @@ export function RoundFilters({ filters }) {
     clearTimeout(typing.current);
     typing.current = setTimeout(() => change({ search: text }), TYPING_MS);
   };
-  const set = (name) => (event) => change({ [name]: event.target.value });
+  const set = (name) => (value) => change({ [name]: value });
   const submit = (event) => {
     event.preventDefault();
     change({ search: event.target.elements.search.value });
@@ -36,11 +41,11 @@ export function RoundFilters({ filters }) {
       <input id=${`${id}-search`} name="search" type="search" value=${filters.search} maxlength=${SEARCH_CHARS_MAX}
         placeholder="in questions and answers" onInput=${search} />
     </div>
-    <${Choice} label="Task" value=${filters.task} options=${Object.entries(TASKS)} onChange=${set("task")} />
-    <${Choice} label="Outcome" value=${filters.outcome} options=${OUTCOMES.map((each) => [each, each])}
-      onChange=${set("outcome")} />
-    <${Day} label="Since" value=${filters.since} onChange=${set("since")} />
-    <${Day} label="Until" value=${filters.until} onChange=${set("until")} />
+    <${Choice} label="Task" value=${filters.task} options=${[ALL, ...choicesOf(TASKS)]} onChoose=${set("task")} />
+    <${Choice} label="Outcome" value=${filters.outcome} options=${[ALL, ...OUTCOMES.map((each) => [each, each])]}
+      onChoose=${set("outcome")} />
+    <${Day} label="Since" value=${filters.since} onChoose=${set("since")} />
+    <${Day} label="Until" value=${filters.until} onChoose=${set("until")} />
     <label class="check">
       <input type="checkbox" checked=${filters.gold} onChange=${(event) => change({ gold: event.target.checked })} />
       with gold questions
@@ -54,21 +59,11 @@ function show(changes) {
   location.replace(hrefOf({ ...filtersOf(queryOf(location.hash)), ...changes }));
 }
 
-function Choice({ label, value, options, onChange }) {
+function Day({ label, value, onChoose }) {
   const id = useId();
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <select id=${id} value=${value} onChange=${onChange}>
-      <option value="" selected=${value === ""}>all</option>
-      ${options.map(([name, words]) => html`<option value=${name} selected=${name === value}>${words}</option>`)}
-    </select>
-  </div>`;
-}
-
-function Day({ label, value, onChange }) {
-  const id = useId();
-  return html`<div class="field">
-    <label for=${id}>${label}</label>
-    <input id=${id} type="date" min="1970-01-01" max="9999-12-31" value=${value} onChange=${onChange} />
+    <input id=${id} type="date" min="1970-01-01" max="9999-12-31" value=${value}
+      onChange=${(event) => onChoose(event.target.value)} />
   </div>`;
 }

@@ -3,10 +3,11 @@
 import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { ago, count, duration, moment, percent } from "strand/state/format.js";
-import { TASKS, withoutFences } from "strand/state/history.js";
+import { withoutFences } from "strand/state/history.js";
 import { outcomeBadge, outcomeSentence } from "strand/state/outcome.js";
 import { roundHref } from "strand/state/route.js";
 import { capital, oneLine } from "strand/state/text.js";
+import { audienceWords, taskWords } from "strand/state/words.js";
 
 /** Characters of a question or an answer; the node sends no more of them in a list. */
 const HEAD_CHARS_MAX = 200;
@@ -30,14 +31,14 @@ export function RoundRow({ round }) {
     <p class="row history-facts">
       <${Badge} ...${outcomeBadge(round.outcome ?? round.ending ?? "open")} />
       ${why && html`<span>${why}</span>`}
-      ${round.gold && html`<span class="badge">gold</span>`}
+      ${round.gold && html`<${Badge} words="gold" />`}
       <span class="muted">${factsOf(round)}</span>
     </p>
   </li>`;
 }
 
 function factsOf({ task, turns, audience, p_best, p_correct, asked_ms, ended_ms, certified, outcome }) {
-  const told = [Object.hasOwn(TASKS, task) ? TASKS[task] : task, audience];
+  const told = [taskWords(task), audience && audienceWords(audience)];
   if (turns > 1) told.push(count(turns, "turn"));
   if (p_best !== null) told.push(`P(best) ${percent(p_best)}`);
   if (p_correct !== null) told.push(`P(correct) ${percent(p_correct)}`);

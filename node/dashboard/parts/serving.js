@@ -1,6 +1,7 @@
 /** The work for other nodes: whether it is open, its cost, and the owner's pause. */
 
 import { useState } from "preact/hooks";
+import { Choice } from "strand/parts/choice.js";
 import { Confirmed } from "strand/parts/confirm.js";
 import { Facts } from "strand/parts/facts.js";
 import { html } from "strand/parts/html.js";
@@ -59,12 +60,7 @@ function Switch({ serving, refresh }) {
         The node will join no new rounds of other nodes. Its work in rounds that run goes on, and so do your own
         questions. The pause outlasts a restart of the node.
       </p>
-      <label>
-        How long: ${" "}
-        <select value=${forMs} onChange=${({ target }) => setForMs(Number(target.value))}>
-          ${PAUSES.map(([ms, words]) => html`<option value=${ms}>${words}</option>`)}
-        </select>
-      </label>
+      <${Choice} label="How long" value=${forMs} options=${PAUSES} inRow onChoose=${setForMs} />
     <//>
   `;
 }

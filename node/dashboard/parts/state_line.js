@@ -1,5 +1,6 @@
 /** A state in one word with its colour, and why it is so. */
 
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 
 const GLYPHS = { good: "●", warn: "▲", bad: "✕", "": "◌" };
@@ -9,7 +10,7 @@ const GLYPHS = { good: "●", warn: "▲", bad: "✕", "": "◌" };
  */
 export function StateLine({ state: { word, why, tone, remedy } }) {
   return html`
-    <p><span class=${`badge ${tone}`}><span aria-hidden="true">${GLYPHS[tone]}</span> ${word}</span> ${why}</p>
+    <p><${Badge} tone=${tone} glyph=${GLYPHS[tone]} words=${word} /> ${why}</p>
     ${remedy && html`<p class="notice">Remedy: ${remedy}</p>`}
   `;
 }

@@ -1,10 +1,11 @@
 /** What a node did in its latest rounds, as a small chart and as a table with links. */
 
+import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { moment, shortKey } from "strand/state/format.js";
 import { chart, chartWords, deeds, LANES } from "strand/state/record.js";
 import { roundHref } from "strand/state/route.js";
-import { TASKS } from "strand/state/words.js";
+import { taskWords } from "strand/state/words.js";
 
 /** Room for the words on the left, in the chart's units. */
 const WORDS = 74;
@@ -91,9 +92,9 @@ function RoundRow({ round }) {
         ${shortKey(round.query_id)}
       </a>${!round.ours && html` <span class="muted small">asked elsewhere</span>`}</th>
       <td>${moment(round.asked_ms)}</td>
-      <td>${TASKS[round.task] ?? round.task}</td>
+      <td>${taskWords(round.task)}</td>
       <td>${round.outcome}</td>
-      <td><span class=${tone ? `badge wraps ${tone}` : ""}>${answer}</span></td>
+      <td>${tone ? html`<${Badge} tone=${tone} words=${answer} wraps />` : answer}</td>
       <td>${judged}</td>
       <td>${tested}</td>
     </tr>

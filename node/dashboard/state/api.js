@@ -1,8 +1,34 @@
-/** Requests to the node. What goes wrong is a value: each function returns `{data, error}`, and one of them is set. */
+/**
+ * Requests to the node. What goes wrong is a value: each function returns `{data, error}`, and one of them is set.
+ *
+ * Every request has an end and every reply a size: a node that hangs, or another program at its address, is an error.
+ */
 
 /** What to do when the node lets this browser in no more. */
 export const SESSION_OVER = "This browser's session is over: run `strand ui` and open the link that it prints.";
 const UNREACHABLE = "The node does not answer. Is it running?";
+const CANCELLED = "The request was cancelled.";
+
+/** Longest wait in ms for a whole reply that the node has at hand: it answers within milliseconds, or is in trouble. */
+export const REPLY_MS_MAX = 10_000;
+
+/**
+ * Longest wait in ms for a whole reply that the node reads from its disk, writes there, or verifies: some seconds for
+ * the largest certificate, and the wait for others before it. As VERIFY_S of node/client.
+ */
+export const WORK_MS_MAX = 120_000;
+
+/** Paths of such replies. */
+const WORK = /^\/api\/(?:certificates|pause|replay|reputation\/|resume|rounds|verify)/;
+
+/**
+ * Longest reply in bytes: the course of a round has 64 answers of 64 KiB with every character escaped at worst, which
+ * are 24 MiB, and noted events of 16 MiB (UNPACKED_BYTES_MAX of node/rounds); a certificate has 8 MiB.
+ */
+export const REPLY_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A reply that is larger than REPLY_BYTES_MAX. */
+class LargeReplyError extends Error {}
 
 /** A reply: the decoded JSON, or one line that says why there is none, with the status (0: no reply came). */
 const failed = (error, status) => ({ data: null, error, status });
@@ -20,10 +46,10 @@ export function getJson(path, options = {}) {
 /**
  * Fetch bytes.
  * @param {string} path
- * @returns {Promise<{data: ArrayBuffer | null, error: string, status: number}>}
+ * @returns {Promise<{data: Uint8Array | null, error: string, status: number}>}
  */
 export function getBytes(path) {
-  return request(path, { method: "GET" }, (reply) => reply.arrayBuffer());
+  return request(path, { method: "GET" }, (bytes) => bytes);
 }
 
 /**
@@ -40,38 +66,104 @@ export function postJson(path, body, options = {}) {
 }
 
 async function request(path, options, decode) {
-  const reply = await send(path, options);
-  return reply instanceof Response ? read(reply, decode) : reply;
+  const deadline = new Deadline(WORK.test(path) ? WORK_MS_MAX : REPLY_MS_MAX, options.signal);
+  const reply = await send(path, options, deadline);
+  const told = reply instanceof Response ? await read(reply, deadline, decode) : reply;
+  deadline.stop();
+  return told;
+}
+
+/** When a request is given up: its signal aborts when the caller's does, or when the time is over. */
+export class Deadline {
+  /**
+   * @param {number} ms
+   * @param {AbortSignal} [signal] the caller's
+   */
+  constructor(ms, signal) {
+    this.ms = ms;
+    this.late = new AbortController();
+    this.signal = AbortSignal.any(signal ? [signal, this.late.signal] : [this.late.signal]);
+    this.renew();
+  }
+
+  /** Let the time begin again. */
+  renew() {
+    this.stop();
+    this.timer = setTimeout(() => this.late.abort(), this.ms);
+  }
+
+  /** Let the time end no more. */
+  stop() {
+    clearTimeout(this.timer);
+  }
+
+  /** Why the request was given up; empty if it was not. */
+  get why() {
+    if (this.late.signal.aborted) return `The node did not answer within ${this.ms / 1000} s.`;
+    return this.signal.aborted ? CANCELLED : "";
+  }
 }
 
 /**
  * Send a request whose reply the caller reads.
  * @param {string} path
  * @param {RequestInit} options
+ * @param {Deadline} deadline
  * @returns {Promise<Response | {data: null, error: string, status: 0}>}
  */
-export async function send(path, options) {
+export async function send(path, options, deadline) {
   try {
-    return await fetch(path, options);
-  } catch (error) {
-    return failed(error.name === "AbortError" ? "The request was cancelled." : UNREACHABLE, 0);
+    return await fetch(path, { ...options, signal: deadline.signal });
+  } catch {
+    return failed(deadline.why || UNREACHABLE, 0);
   }
 }
 
 /**
  * Read a reply, or the line of a refusal.
  * @param {Response} reply
- * @param {(reply: Response) => Promise<any>} [decode] else the reply is JSON
+ * @param {Deadline} deadline
+ * @param {(bytes: Uint8Array) => any} [decode] else the reply is JSON
  * @returns {Promise<{data: any, error: string, status: number}>}
  */
-export async function read(reply, decode = (each) => each.json()) {
+export async function read(reply, deadline, decode = parsed) {
   try {
-    if (reply.ok) return { data: await decode(reply), error: "", status: reply.status };
-    const data = await reply.json();
-    return failed(reply.status === 401 ? SESSION_OVER : lineOf(data, reply.status), reply.status);
-  } catch {
-    return failed(`The node's reply cannot be read (status ${reply.status}).`, reply.status);
+    const bytes = await wholeBody(reply);
+    if (reply.ok) return { data: decode(bytes), error: "", status: reply.status };
+    const line = reply.status === 401 ? SESSION_OVER : lineOf(parsed(bytes), reply.status);
+    return failed(line, reply.status);
+  } catch (error) {
+    if (deadline.why) return failed(deadline.why, 0);
+    const isLarge = error instanceof LargeReplyError;
+    const why = isLarge ? `is larger than ${REPLY_BYTES_MAX / 1024 ** 2} MiB` : "cannot be read";
+    return failed(`The node's reply ${why} (status ${reply.status}).`, reply.status);
   }
+}
+
+/** The bytes of a reply's body. Throws LargeReplyError, and what reading throws. */
+async function wholeBody(reply) {
+  const pieces = [];
+  let size = 0;
+  const reader = reply.body.getReader();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    size += piece.value.length;
+    if (size > REPLY_BYTES_MAX) {
+      await reader.cancel();
+      throw new LargeReplyError();
+    }
+    pieces.push(piece.value);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+function parsed(bytes) {
+  return JSON.parse(new TextDecoder().decode(bytes));
 }
 
 /** The line of a refusal; below /v1 it has OpenAI's form. */

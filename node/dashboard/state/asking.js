@@ -1,6 +1,6 @@
 /** Asks the swarm: the request, its events as they come, and what to do about a refusal. */
 
-import { read, send } from "strand/state/api.js";
+import { Deadline, read, send } from "strand/state/api.js";
 import { readLines } from "strand/state/lines.js";
 
 /** Most bytes of a question: the network may take fewer, and says so. */
@@ -8,6 +8,12 @@ export const QUESTION_BYTES_MAX = 64 * 1024;
 
 /** Most bytes of the tests of a question. */
 export const TESTS_BYTES_MAX = 32 * 1024;
+
+/**
+ * Longest silence of a question and its round in ms: longer than all phases together by their defaults, for so long may
+ * cancelled rounds hold the places that it waits for. As SILENCE_S of node/client.
+ */
+export const SILENCE_MS_MAX = 900_000;
 
 /**
  * Ask, and follow the round to its end for the asker.
@@ -20,15 +26,24 @@ export const TESTS_BYTES_MAX = 32 * 1024;
 export async function ask(question, onEvent, signal) {
   const headers = { "Content-Type": "application/json" };
   const body = JSON.stringify(question);
-  const reply = await send("/api/ask?details=1", { method: "POST", headers, body, signal });
-  if (!(reply instanceof Response)) return { ...reply, retry_s: null };
-  if (!reply.ok) {
+  const deadline = new Deadline(SILENCE_MS_MAX, signal);
+  try {
+    const reply = await send("/api/ask?details=1", { method: "POST", headers, body }, deadline);
+    if (!(reply instanceof Response)) return { ...reply, retry_s: null };
+    if (reply.ok) return { error: await readRound(reply.body, onEvent, deadline), status: 200, retry_s: null };
     const wait = Number.parseInt(reply.headers.get("Retry-After"), 10);
-    return { ...(await read(reply)), retry_s: Number.isNaN(wait) ? null : wait };
+    return { ...(await read(reply, deadline)), retry_s: Number.isNaN(wait) ? null : wait };
+  } finally {
+    deadline.stop();
   }
+}
+
+/** Read a round's events to its end for the asker; return why there was none, or an empty text. */
+async function readRound(body, onEvent, deadline) {
   let isOver = false;
   try {
-    for await (const event of readLines(reply.body)) {
+    for await (const event of readLines(body)) {
+      deadline.renew();
       onEvent(event);
       isOver ||= event.event === "ended" && event.role === "requester";
     }
@@ -36,8 +51,7 @@ export async function ask(question, onEvent, signal) {
     // A network's failures, an abort, and lines that are no events; a fault of ours must show.
     if (!["TypeError", "AbortError", "RangeError", "SyntaxError"].includes(error.name)) throw error;
   }
-  const broke = "The connection ended before the round did.";
-  return { error: isOver ? "" : broke, status: 200, retry_s: null };
+  return isOver ? "" : "The connection ended before the round did.";
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import { emptyRound, reduce } from "strand/state/round.js";
+import { audienceWords, taskWords } from "strand/state/words.js";
 
 /** Turns that a query takes (rule P7). */
 export const TURNS_MAX = 32;
@@ -144,8 +145,8 @@ export function bodyOf(exchanges, { number, question, settings }, allow_secrets 
  * @returns {string} such as `Rust code · members only · own tests, private`
  */
 export function settingsLine({ task, audience, confidence, findings, tests, show_tests }) {
-  const told = [{ code: "Rust code", final: "a final answer", open: "open text" }[task]];
-  if (audience) told.push({ trusted: "trusted nodes only", members: "members only", public: "public" }[audience]);
+  const told = [taskWords(task)];
+  if (audience) told.push(audienceWords(audience));
   if (confidence !== "") told.push(`at least ${confidence} % sure`);
   if (task === "code" && findings) told.push(findings.length ? `finds out: ${findings.join(", ")}` : "no findings");
   if (task === "code" && tests.trim()) told.push(`own tests, ${show_tests ? "shown" : "private"}`);

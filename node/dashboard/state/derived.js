@@ -1,16 +1,7 @@
 /** What views read out of a round. Pure. */
 
 import { oneLine } from "strand/state/text.js";
-
-/** Words for phases, as people read them. */
-export const PHASE_WORDS = {
-  answering: "answering",
-  opening: "opening commitments",
-  testing: "testing",
-  judging: "judging",
-  cosigning: "co-signing",
-  failed: "failed",
-};
+import { phaseWords } from "strand/state/words.js";
 
 /**
  * Return whether a round goes on no more for this node.
@@ -41,9 +32,7 @@ export function stateWords(round) {
   if (isOver(round)) return outcome ?? round.ended.requester?.ending ?? round.ended.member?.ending;
   const phase = phaseOf(round);
   if (!phase) return round.joined ? "joined" : "asked";
-  const wave = { judging: `, wave ${phase.wave + 1}`, testing: `, stage ${phase.wave + 1}` }[phase.phase] ?? "";
-  const words = PHASE_WORDS[phase.phase] ?? phase.phase;
-  return `${words}${wave}: ${phase.received.length} of ${phase.expected.length}`;
+  return `${phaseWords(phase.phase, phase.wave)}: ${phase.received.length} of ${phase.expected.length}`;
 }
 
 /**

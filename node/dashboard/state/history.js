@@ -1,6 +1,6 @@
 /** The history's filters: in the address, in the request, and in words. Pure. */
 
-import { OUTCOMES as LOOKS } from "strand/state/words.js";
+import { OUTCOMES as LOOKS, TASKS } from "strand/state/words.js";
 
 /** Rounds of one page. */
 const PAGE_ROUNDS = 20;
@@ -9,7 +9,6 @@ const PAGE_ROUNDS = 20;
 export const SEARCH_CHARS_MAX = 200;
 const CURSOR_CHARS_MAX = 96;
 
-export const TASKS = { code: "Rust code", final: "final answers", open: "open text" };
 export const OUTCOMES = Object.keys(LOOKS);
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;

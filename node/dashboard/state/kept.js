@@ -2,6 +2,7 @@
 
 import { DEFAULTS, EXCHANGES_MAX, FINDINGS } from "strand/state/conversation.js";
 import { emptyRound } from "strand/state/round.js";
+import { AUDIENCES, TASKS } from "strand/state/words.js";
 
 const DRAFT = "strand.ask.draft";
 const CONVERSATION = "strand.ask.conversation";
@@ -72,8 +73,8 @@ const among = (values, value, other) => (values.includes(value) ? value : other)
 
 function settingsOf(value) {
   return {
-    task: among(["code", "final", "open"], value?.task, DEFAULTS.task),
-    audience: among(["trusted", "members", "public"], value?.audience, ""),
+    task: among(Object.keys(TASKS), value?.task, DEFAULTS.task),
+    audience: among(Object.keys(AUDIENCES), value?.audience, ""),
     confidence: /^(?:100|\d{1,2})$/.test(value?.confidence) ? value.confidence : "",
     findings: Array.isArray(value?.findings) ? FINDINGS.filter((each) => value.findings.includes(each)) : null,
     tests: textOf(value?.tests),

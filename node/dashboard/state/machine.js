@@ -1,16 +1,15 @@
 /** What a machine does for the swarm, in words: engine, work for others, tools, store, clock, settings. Pure. */
 
+import { fact } from "strand/state/facts.js";
 import { count, duration, percent, size } from "strand/state/format.js";
 import { oneLine } from "strand/state/text.js";
 
 /** Longest text of a server or a machine that is shown, in characters. */
 const SAID_CHARS_MAX = 300;
 
-/** @typedef {import("./record.js").Fact} Fact */
+/** @typedef {import("./facts.js").Fact} Fact */
 
 const said = (text) => oneLine(text, SAID_CHARS_MAX);
-
-const fact = (name, figure, meaning = "", tone = "") => ({ name, figure, meaning, tone });
 
 /**
  * Return whether the engine replies, in one word with its reason.

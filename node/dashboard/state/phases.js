@@ -1,7 +1,8 @@
 /** The phases of a round as steps of one line. Pure. */
 
 import { PLANNED } from "strand/state/course.js";
-import { PHASE_WORDS, isOver, phaseOf, stateWords } from "strand/state/derived.js";
+import { isOver, phaseOf, stateWords } from "strand/state/derived.js";
+import { PHASE_WORDS } from "strand/state/words.js";
 
 /**
  * Return the steps of a round: what is behind it, where it is (with counts), what is to come.

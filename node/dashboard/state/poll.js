@@ -9,11 +9,6 @@ import { getJson } from "strand/state/api.js";
 /** Longest pause in ms between two tries while the node does not answer. */
 export const PAUSE_MS_MAX = 60_000;
 
-/** Longest wait in ms for one reply: the node answers within milliseconds, or is in trouble. */
-export const REPLY_MS_MAX = 10_000;
-
-const TOO_LATE = "The node did not answer within 10 s.";
-
 /**
  * @typedef {Object} Polled
  * @property {any} data the last reply; null before the first
@@ -26,17 +21,17 @@ const TOO_LATE = "The node did not answer within 10 s.";
 export const NOTHING_YET = Object.freeze({ data: null, error: "", at_ms: 0, next_ms: 0 });
 
 /**
- * @typedef {Object} World the browser's clock, timers and page; tests give others
- * @property {() => number} nowMs
- * @property {(ms: number, done: () => void) => (() => void)} after call `done` later; returns what prevents it
+ * @typedef {Object} Page tests give others
  * @property {() => boolean} isVisible whether somebody can see the page
  * @property {(changed: () => void) => (() => void)} onVisibility call at each change; returns what ends that
+ *
+ * @typedef {import("./clock.js").Clock & Page} World
  */
 
 /**
  * Ask until stopped.
  * @param {{load: (signal: AbortSignal) => Promise<{data: any, error: string}>, everyMs: number,
- *   onState: (state: Polled) => void}} task
+ *   onState: (state: Polled) => void}} task `load` ends by itself, as all requests of `state/api.js` do
  * @param {World} world
  * @returns {{refresh: () => void, stop: () => void}} `refresh` asks at once; what is under way is given up
  */
@@ -60,11 +55,6 @@ export function startPoll({ load, everyMs, onState }, world) {
   const ask = async () => {
     halt();
     const own = (flight = new AbortController());
-    let late = false;
-    cancel = world.after(REPLY_MS_MAX, () => {
-      late = true;
-      own.abort();
-    });
     tell({ next_ms: 0 });
     const { data, error } = await load(own.signal);
     // Another try took its place, or nobody looks any more.
@@ -72,7 +62,7 @@ export function startPoll({ load, everyMs, onState }, world) {
     halt();
     failures = error ? failures + 1 : 0;
     dueMs = world.nowMs() + pauseMs(everyMs, failures);
-    if (error) tell({ error: late ? TOO_LATE : error });
+    if (error) tell({ error });
     else tell({ data, error: "", at_ms: world.nowMs() });
     wait();
   };

@@ -1,17 +1,10 @@
 /** A node's record as this node holds it: figures with what they mean, and what it did in its latest rounds. Pure. */
 
+import { fact } from "strand/state/facts.js";
 import { count, percent } from "strand/state/format.js";
-import { TASKS } from "strand/state/words.js";
+import { taskWords } from "strand/state/words.js";
 
-/**
- * @typedef {Object} Fact one figure with its explanation
- * @property {string} name
- * @property {string} figure
- * @property {string} meaning what the figure says, in one or two sentences
- * @property {"" | "good" | "warn" | "bad"} tone
- */
-
-const fact = (name, figure, meaning, tone = "") => ({ name, figure, meaning, tone });
+/** @typedef {import("./facts.js").Fact} Fact */
 
 /**
  * Return the figures of a node's statistics.
@@ -91,7 +84,7 @@ function equivocations(number) {
  */
 export function weightRows(record) {
   return Object.entries(record.weights).map(([task, { vote, judge, author }]) => ({
-    task: TASKS[task] ?? task,
+    task: taskWords(task),
     vote: vote.toFixed(2),
     judge: judge.toFixed(2),
     author: author.toFixed(2),

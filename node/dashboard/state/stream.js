@@ -5,6 +5,7 @@
  * refusal, the comments that the node sends every ten seconds, and the id from which a new stream goes on.
  */
 
+import { CLOCK } from "strand/state/clock.js";
 import { readEvents } from "strand/state/sse.js";
 
 /** Longest silence in ms before a connection counts as broken: twice the node's own limit (KEEP_ALIVE_S), and a bit. */
@@ -22,15 +23,7 @@ export const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000];
  */
 
 /** The browser's own clock, timers and network. Tests give others. */
-const REAL = {
-  fetch: (path, options) => fetch(path, options),
-  nowMs: () => Date.now(),
-  /** Call `done` after a time; return a function that prevents it. */
-  after: (ms, done) => {
-    const timer = setTimeout(done, ms);
-    return () => clearTimeout(timer);
-  },
-};
+const REAL = { ...CLOCK, fetch: (path, options) => fetch(path, options) };
 
 /**
  * Follow the stream until the signal aborts.

@@ -90,19 +90,20 @@ export class Talk {
   /**
    * Ask the node what became of a question whose stream is lost.
    * @param {number} number
-   * @returns {Promise<string>} why the node does not say; empty if it does
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{data: Object | null, error: string}>} what the history has of its round, or why it has nothing
    */
-  async recover(number) {
+  async recover(number, signal) {
     const { round } = this.#find(number);
     const gone = (error, status) => this.#change(number, () => ({ state: "gone", refusal: { error, status } }));
     if (!round.id) {
       gone("The page was left before the round began. If it began all the same, Rounds lists it.", 0);
-      return "";
+      return { data: null, error: "" };
     }
-    const { data, error, status } = await getJson(`/api/rounds/${round.id}`);
+    const { data, error, status } = await getJson(`/api/rounds/${round.id}`, { signal });
     if (data) this.#change(number, (exchange) => afterDetail(exchange, data));
     else if (status === 404) gone("The node does not know the round any more.", status);
-    return error;
+    return { data, error };
   }
 
   /** Begin a new conversation; an open round goes on by itself, and a question in the queue leaves it. */

@@ -1,6 +1,5 @@
 /** Words for what the protocol names by codes, and sentences for events. Pure. */
 
-import { PHASE_WORDS } from "strand/state/derived.js";
 import { count, percent, shortKey } from "strand/state/format.js";
 import { capital, oneLine } from "strand/state/text.js";
 
@@ -33,15 +32,56 @@ const DECLINES = {
   abstains: "its engine could not compare most pairs",
 };
 
-/** Task -> what the asker expects. */
-export const TASKS = { code: "code", final: "one final answer", open: "open-ended" };
+/** Task -> what the asker expects, and what that means for the round. */
+export const TASKS = {
+  code: { words: "Rust code", hint: "Answers are compiled and tested where members can." },
+  final: { words: "a final answer", hint: "Such as a number or a name: equal answers count together." },
+  open: { words: "open text", hint: "Judged by reading alone." },
+};
 
 /** Audience -> who may read the question. */
 export const AUDIENCES = {
-  trusted: "private: trusted members only",
-  members: "private: the round's members only",
-  public: "public: everybody may read it",
+  trusted: { words: "trusted nodes only", hint: "Only nodes that the configuration names." },
+  members: { words: "members only", hint: "Only the nodes that work on the round." },
+  public: { words: "public", hint: "It is published in the network." },
 };
+
+/** Phase -> its name. */
+export const PHASE_WORDS = {
+  answering: "answering",
+  opening: "opening commitments",
+  testing: "testing",
+  judging: "judging",
+  cosigning: "co-signing",
+  failed: "failed",
+};
+
+/**
+ * Return the words for a task.
+ * @param {string} task
+ * @returns {string} such as `Rust code`; the task itself if this page does not know it
+ */
+export function taskWords(task) {
+  return Object.hasOwn(TASKS, task) ? TASKS[task].words : task;
+}
+
+/**
+ * Return who may read a question.
+ * @param {string} audience
+ * @returns {string} such as `members only`; the audience itself if this page does not know it
+ */
+export function audienceWords(audience) {
+  return Object.hasOwn(AUDIENCES, audience) ? AUDIENCES[audience].words : audience;
+}
+
+/**
+ * Return tasks or audiences as the options of a choice.
+ * @param {typeof TASKS | typeof AUDIENCES} table
+ * @returns {[string, string][]} each with its words
+ */
+export function choicesOf(table) {
+  return Object.entries(table).map(([name, { words }]) => [name, capital(words)]);
+}
 
 /**
  * Return the words for a reason of a decline or a refusal.

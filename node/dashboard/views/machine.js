@@ -50,8 +50,8 @@ export function MachineView() {
 
 function Conditions({ conditions }) {
   if (conditions.length === 0) {
-    return html`<p><span class="badge good"><span aria-hidden="true">●</span> takes part</span>
-      ${" "}Nothing is known that keeps this node from taking part.</p>`;
+    const state = { word: "takes part", why: "Nothing is known that keeps this node from taking part.", tone: "good" };
+    return html`<${StateLine} state=${state} />`;
   }
   return html`
     <section aria-label="What keeps this node from taking part" class="conditions">

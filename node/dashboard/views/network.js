@@ -1,6 +1,7 @@
 /** Shows the other nodes: who is connected, what each offers, and how it is known. */
 
 import { useState } from "preact/hooks";
+import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
 import { Freshness } from "strand/parts/freshness.js";
 import { NetworkGraph } from "strand/parts/graph.js";
@@ -120,7 +121,7 @@ const WAY_LOOKS = { self: ["", "◉"], direct: ["good", "●"], through: ["", "�
 function Way({ row }) {
   const [tone, glyph] = WAY_LOOKS[row.way];
   return html`
-    <span class=${`badge ${tone}`}><span aria-hidden="true">${glyph}</span> ${WAYS[row.way]}</span>
+    <${Badge} tone=${tone} glyph=${glyph} words=${WAYS[row.way]} />
     ${row.direction && html` <span class="muted small">${row.direction}</span>`}
   `;
 }
@@ -131,7 +132,7 @@ function Standing({ row, wire }) {
   if (row.score === null) return "–";
   const score = row.score.toFixed(1);
   return html`
-    ${row.score < 0 ? html`<span class="badge bad"><span aria-hidden="true">▼</span> ${score}</span>` : score}
+    ${row.score < 0 ? html`<${Badge} tone="bad" glyph="▼" words=${score} />` : score}
     ${why && html`<div class="muted small">${oneLine(why, REASON_CHARS_MAX)}</div>`}
   `;
 }

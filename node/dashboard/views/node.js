@@ -8,6 +8,7 @@ import { JudgingBar } from "strand/parts/judging.js";
 import { Key, Swatch } from "strand/parts/key.js";
 import { usePoll } from "strand/parts/poll.js";
 import { Timeline } from "strand/parts/timeline.js";
+import { fact } from "strand/state/facts.js";
 import { ago, count, shortKey } from "strand/state/format.js";
 import { nodeRows, rolesWords, tripWords, WAYS, wireTrouble } from "strand/state/network.js";
 import { recordFacts, weightRows } from "strand/state/record.js";
@@ -70,10 +71,6 @@ function presentFacts(row, wire, now) {
       row.addresses.map((each) => html`<code class="line">${oneLine(each, 2 * TEXT_CHARS_MAX)}</code>`),
     ),
   ].filter(Boolean);
-}
-
-function fact(name, figure, meaning, tone = "") {
-  return { name, figure, meaning, tone };
 }
 
 /** What holds of others alone. */

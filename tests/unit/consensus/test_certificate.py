@@ -10,10 +10,11 @@ import pytest
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.rounds.effects import Contribute, Effect
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.conversation import single
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, Commit, Cosign
+from protocol.messages import Commit, Cosign
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal

@@ -15,8 +15,9 @@ from consensus.certificates.closings import Missing, extend
 from consensus.certificates.evidence import examine
 from consensus.certificates.record import RoundRecord, check_contribution, open_record
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Cancel, Certificate, Closing, Contribution
+from protocol.messages import Cancel, Closing, Contribution
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal

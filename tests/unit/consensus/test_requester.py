@@ -7,8 +7,9 @@ import pytest
 from consensus.rounds import effects as fx
 from consensus.rounds.events import Event, Generated, Judged, Pulled, Tick
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.errors import FaultReason
-from protocol.messages import Certificate, CloseSlate, CloseTally
+from protocol.messages import CloseSlate, CloseTally
 from protocol.types import Digest, Kind, Objection, Outcome, OutcomeReason, StopReason
 from tests.support.hand import Hand
 from tests.support.machines import NOW, AtRequester, of_kind

@@ -13,10 +13,10 @@ from consensus.certificates.reading import CertificateReading, reading_of
 from consensus.certificates.steps import StepState, VerificationStep
 from consensus.certificates.versions import READERS, read_any_version, verify_in_steps
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.conversation import single
 from protocol.errors import Fault
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.types import Objection

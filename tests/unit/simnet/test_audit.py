@@ -12,6 +12,7 @@ import pytest
 from consensus.certificates.certificate import verify_certificate
 from consensus.certificates.evidence import accuse
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.conversation import digest_of, single
 from protocol.errors import Fault
 from protocol.hashing import answer_digest, commitment
@@ -21,7 +22,6 @@ from protocol.messages import (
     AnswerContent,
     Ballot,
     BallotEntry,
-    Certificate,
     CloseCommits,
     CloseSlate,
     CloseTally,

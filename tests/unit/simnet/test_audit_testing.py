@@ -9,9 +9,9 @@ import pytest
 from consensus.certificates.record import bodies
 from consensus.ranking.testers import assign_testers
 from protocol import codec
+from protocol.certificate import Certificate
 from protocol.hashing import beacon
 from protocol.messages import (
-    Certificate,
     CloseCommits,
     CloseReports,
     CloseSlate,

@@ -15,7 +15,7 @@ import { Work } from "strand/parts/round/work.js";
 import { isOver, rankedAnswers, stateWords } from "strand/state/derived.js";
 import { moment } from "strand/state/format.js";
 import { outcomeBadge } from "strand/state/outcome.js";
-import { AUDIENCES, TASKS } from "strand/state/words.js";
+import { audienceWords, taskWords } from "strand/state/words.js";
 
 /**
  * @param {{round: import("../state/round.js").Round, live?: boolean, tools?: any}} props `live`: events still come;
@@ -81,8 +81,8 @@ function Head({ round }) {
       <div class="row">
         <h2 id="question-title">Question</h2>
         <${Badge} ...${look ?? { glyph: isOver(round) ? "" : "●", words: stateWords(round) }} />
-        ${asked?.task && html`<${Badge} words=${TASKS[asked.task]} />`}
-        ${asked?.audience && html`<${Badge} words=${AUDIENCES[asked.audience]} />`}
+        ${asked?.task && html`<${Badge} words=${taskWords(asked.task)} />`}
+        ${asked?.audience && html`<${Badge} words=${audienceWords(asked.audience)} />`}
         ${asked?.gold && html`<${Badge} words="gold: the node knows the right answer" />`}
         ${asked?.asked_ms > 0 && html`<span class="end muted">${moment(asked.asked_ms)}</span>`}
       </div>
