@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from node.cli.ask.follow import PlainLines, follow, report, save_certificate
-from node.cli.parts.certificates import FILE_DIGITS, print_report
+from node.cli.parts.certificates import file_name, print_report
 from node.cli.parts.dialogue import Dialogue, is_terminal
 from node.cli.parts.engines import engine_of
 from node.cli.parts.errors import CliError, Exit
@@ -102,7 +102,7 @@ async def demo(
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             also = None if console.is_terminal else PlainLines(console).show
             followed = await follow(client, _question(query, findings, engine), SILENCE_S, console, also)
-            path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
+            path = out or Path.cwd() / file_name(followed.query_id)
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())
             told |= {"nodes": nodes, "engine": _engine_name(engine, info)}

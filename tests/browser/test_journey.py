@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from node.cli.parts.certificates import file_name
 from tests.browser.conftest import NODES, Visitor, certificate_file
 from tests.support.browser import LACKS_AXE, PATIENCE_MS, findings_of_axe, noted
 from tests.support.simulated_certificate import simulated_certificate
@@ -86,6 +87,7 @@ def download(page: Page, folder: Path) -> Path:
     with page.expect_download() as started:
         page.get_by_role("link", name="Download").click()
     path = folder / started.value.suggested_filename
+    assert path.name == file_name(page.url.rpartition("/")[2])
     started.value.save_as(path)
     return path
 
