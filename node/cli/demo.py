@@ -234,6 +234,7 @@ def _specs(nodes: int, config: EngineConfig, folder: Path, settings: Mapping[str
 
 
 def _print_ports(children: list[Child], console: Console) -> None:
-    console.print("the swarm keeps running until Ctrl-C; each http address opens a dashboard:")
+    told = "the swarm keeps running until Ctrl-C; each http address opens a dashboard, `strand ui` the first one:"
+    console.print(told, soft_wrap=True)
     for child in children:
         console.print(f"  {child.url}  {child.key}  {child.addresses[0]}", highlight=False, soft_wrap=True)
