@@ -106,7 +106,7 @@ function columnsOf(now, wire) {
     column("trip", "Ping", (row) => tripWords(row.round_trip_ms), numbers("Round trip of the last ping")),
     column("roles", "Offers", (row) => rolesWords(row) || "–"),
     column("model", "Model", (row) => oneLine(row.model, MODEL_CHARS_MAX) || "–"),
-    column("speed", "Tokens/s", (row) => row.speed?.toFixed(0) ?? "–", numbers("Speed of its model")),
+    column("speed", "Tokens/s", (row) => row.speed?.toFixed(0) ?? "–", numbers("Speed of writing in its last probe")),
     column("queue", "Queue", (row) => row.queue ?? "–", numbers("Pieces of work in progress")),
     column("weight", "Vote", (row) => row.weight?.toFixed(2) ?? "–", numbers("Weight of its vote here")),
     column("seen", "Last seen", (row) => seenWords(row, now)),
