@@ -62,7 +62,8 @@ function presentFacts(row, wire, now) {
   return [
     fact("Connection", [WAYS[row.way], row.direction].filter(Boolean).join(", "), connectionWords(row, now)),
     ...own,
-    row.speed !== null && fact("Speed and load", `${row.speed.toFixed(0)} tokens/s`, `In its last probe. ${loadWords(row)}`),
+    row.speed !== null &&
+      fact("Speed and load", `${row.speed.toFixed(0)} tokens/s`, `In its last probe. ${loadWords(row)}`),
     row.tools !== "" && fact("Tests Rust", "yes", `With ${oneLine(row.tools, TEXT_CHARS_MAX)}.`),
     fact(
       "Addresses",

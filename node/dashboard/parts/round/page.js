@@ -6,6 +6,7 @@ import { Badge } from "strand/parts/badge.js";
 import { Course } from "strand/parts/round/course.js";
 import { Compare } from "strand/parts/diff.js";
 import { html } from "strand/parts/html.js";
+import { Looks } from "strand/parts/key.js";
 import { Ladder } from "strand/parts/round/ladder.js";
 import { Matrix } from "strand/parts/round/matrix.js";
 import { Members } from "strand/parts/round/members.js";
@@ -14,6 +15,7 @@ import { Question } from "strand/parts/round/question.js";
 import { Work } from "strand/parts/round/work.js";
 import { isOver, rankedAnswers, stateWords } from "strand/state/derived.js";
 import { moment } from "strand/state/format.js";
+import { looksOf } from "strand/state/looks.js";
 import { outcomeBadge } from "strand/state/outcome.js";
 import { AUDIENCES, TASKS } from "strand/state/words.js";
 
@@ -49,7 +51,9 @@ export function Round({ round, live = false, tools = null }) {
     () => html`<${Members} round=${round} />`,
     [asked, phases, reports, ballots, round.answers, isOver(round)],
   );
-  return html`
+  // The roster is known as a whole or not at all: nobody's look changes while the round goes on.
+  const looks = useMemo(() => looksOf(asked?.members ?? []), [asked]);
+  return html`<${Looks.Provider} value=${looks}>
     <${Head} round=${round} />
     ${(asked || phases.length > 0) && html`<${Course} round=${round} live=${live} />`}
     ${(joined || work.length > 0) && !asked && !phases.length && html`<${Elsewhere} isPast=${isOver(round)} />`}
@@ -59,7 +63,7 @@ export function Round({ round, live = false, tools = null }) {
     ${answers.length > 1 && compare}
     ${asked && members}
     ${work.length > 0 && html`<${Work} work=${work} />`}
-  `;
+  <//>`;
 }
 
 /** Numbers of the answers in the order of the ladder; those that were set aside have no place. */
