@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +52,9 @@ def test_a_round_is_opened_replayed_and_left(browser: Browser, report: Path) -> 
         expect(page.get_by_role("heading", name="Round 1", exact=True)).to_be_visible()
         expect(page.get_by_role("heading", name="Rounds to open")).to_be_hidden()
         expect(page.locator(".answers > li")).to_have_count(6)
+        head = page.locator("section", has=page.get_by_role("heading", name="Question"))
+        expect(head).to_contain_text(re.compile("simulated.*asked .* after the start", re.DOTALL))
+        expect(head).not_to_contain_text(re.compile("public|20\\d\\d-"))
         expect(page.locator(".answers")).to_contain_text("</script>")
         replay(page)
         page.get_by_role("link", name="Next round").click()

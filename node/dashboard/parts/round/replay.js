@@ -13,16 +13,16 @@ const UNKNOWN = "Nothing is known of this round.";
 const NOTE_CHARS_MAX = 300;
 
 /**
- * @param {{replay: {events: Object[], answers: Object[], note?: string}, tools?: any}} props `replay` as
- *   `GET /api/rounds/{id}/replay` and `POST /api/replay` have it; `tools`: what the host can do with the certificate
+ * @param {{replay: {events: Object[], answers: Object[], note?: string}, tools?: any, startMs?: number}} props `replay` as
+ *   `GET /api/rounds/{id}/replay` and `POST /api/replay` have it; `tools` and `startMs` as `Round` takes them
  */
-export function Replay({ replay, tools }) {
+export function Replay({ replay, tools, startMs }) {
   const recording = useMemo(() => new Recording(replay.events, replay.answers), [replay]);
   const { round, state, moves } = usePlayer(recording);
   if (!recording.length) return html`<p class="notice">${oneLine(replay.note || UNKNOWN, NOTE_CHARS_MAX)}</p>`;
   return html`
     <div class="round">
-      <${Round} round=${round} tools=${tools} />
+      <${Round} round=${round} tools=${tools} startMs=${startMs} />
       <${Playback} recording=${recording} state=${state} moves=${moves} />
     </div>
   `;
