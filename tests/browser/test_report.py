@@ -24,6 +24,11 @@ ROUNDS: Final = 3
 
 PHASES: Final = ["answering", "opening", "judging 1", "co-signing"]
 
+BLANKS: Final = """[...document.querySelectorAll(".answer")].map((card) =>
+  card.querySelector(".tools").getBoundingClientRect().top - card.querySelector(".body").getBoundingClientRect().bottom)
+"""
+"""Height in px of what is empty below the text of each answer's card."""
+
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -40,7 +45,9 @@ def hostile_replay(certificate: bytes) -> Mapping[str, Any] | None:
     replay = round_pages.replay_data(certificate)
     assert replay is not None
     evil = "\n".join(each for each in PAYLOADS if len(each) < 1_000)
-    return {**replay, "answers": [{**each, "text": f"</script>{evil}"} for each in replay["answers"]]}
+    first, *others = replay["answers"]
+    told = [{**each, "text": f"</script>{evil}"} for each in others]
+    return {**replay, "answers": [{**first, "text": "short</script>"}, *told]}
 
 
 def test_a_round_is_opened_replayed_and_left(browser: Browser, report: Path) -> None:
@@ -56,6 +63,7 @@ def test_a_round_is_opened_replayed_and_left(browser: Browser, report: Path) -> 
         expect(head).to_contain_text(re.compile("simulated.*asked .* after the start", re.DOTALL))
         expect(head).not_to_contain_text(re.compile("public|20\\d\\d-"))
         expect(page.locator(".answers")).to_contain_text("</script>")
+        assert max(page.evaluate(BLANKS)) < 40, "each card is as high as its text"
         replay(page)
         page.get_by_role("link", name="Next round").click()
         expect(page.get_by_role("heading", name="Round 2", exact=True)).to_be_visible()
@@ -85,6 +93,12 @@ def test_a_report_fits_a_phone(browser: Browser, report: Path, address: str) -> 
         page.goto(report.as_uri() + address)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        bar = page.locator(".playback")
+        if address:
+            # A tenth of the screen, so that the round has the rest; what is written within it is not cut off.
+            assert (bar.bounding_box() or {"height": PHONE["height"]})["height"] <= PHONE["height"] / 8
+            assert bar.evaluate("(bar) => bar.scrollWidth <= bar.clientWidth")
+            expect(page.get_by_role("button", name="Replay", exact=True)).to_be_visible()
         assert told.errors == []
 
 

@@ -64,7 +64,7 @@ export function Playback({ recording, state, moves }) {
           <span aria-hidden="true">←</span><span class="spoken">One step back</span>
         </button>
         <button type="button" class="primary" onClick=${moves.toggle} title="Play or pause (space)">
-          <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span>${label}
+          <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span><span class="playback-label">${label}</span>
         </button>
         <button type="button" onClick=${() => moves.by(1)} disabled=${isAtEnd} title="One step forward (→)">
           <span aria-hidden="true">→</span><span class="spoken">One step forward</span>
@@ -88,7 +88,7 @@ export function Playback({ recording, state, moves }) {
         <span class="number">${position} / ${recording.length}</span>
       </div>
       <p class="row playback-words">
-        <span>${time}${words}.</span>
+        <span class="playback-event">${time}${words}.</span>
         <span class="end muted">
           ${recording.hasTimes
             ? "Stored events with their times; long pauses are shortened."
