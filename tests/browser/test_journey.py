@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, Route, expect
 
 from node.cli.parts.certificates import file_name
 from tests.browser.conftest import NODES, Visitor, certificate_file
@@ -55,6 +57,33 @@ def ask_and_watch(visitor: Visitor) -> int:
     expect(page.locator(".answers > li")).to_have_count(NODES)
     expect(page.locator(".answers > li.wins")).to_have_count(1)
     return len(told["ladders"])
+
+
+def test_what_a_reader_has_unfolded_stays_when_the_round_is_over(visitor: Visitor) -> None:
+    """Its end, from where on it can be replayed, is held back until something is unfolded."""
+    page = visitor.go("ask")
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    held: list[Route] = []
+    page.route("**/api/rounds/*/replay", lambda route: held.append(route))
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("link", name="Watch the round").click()
+    expect(page.get_by_role("heading", name="Outcome")).to_be_visible()
+    expect(page.locator(".answers > li.wins")).to_have_count(1)
+    expect(page.locator(".playback")).to_have_count(0)
+    page.get_by_text("The ladder as a table").click()
+    chosen = page.locator(".answers > li").nth(2).get_by_role("button", name="Compare")
+    chosen.click()
+    place = page.evaluate("scrollY")
+    page.unroute("**/api/rounds/*/replay")
+    for route in held:
+        # Those that the page has given up are over.
+        with suppress(PlaywrightError):
+            route.continue_()
+    expect(page.locator(".playback")).to_be_visible()
+    expect(page.locator("details[open]", has_text="The ladder as a table")).to_have_count(1)
+    expect(chosen).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("scrollY") == place
+    visitor.assert_innocent()
 
 
 def compare(page: Page) -> None:

@@ -33,8 +33,7 @@ export function RoundView({ id }) {
   const tools = html`<${CertificateTools} id=${id} />`;
   return html`
     <h1>Round <${Key} value=${id} /></h1>
-    ${told && html`<${Replay} key=${id} replay=${told} tools=${tools} />`}
-    ${!told && round && html`<div class="round"><${Round} round=${round} live=${!over} tools=${tools} /></div>`}
+    ${(told || round) && html`<${Replay} key=${id} replay=${told} followed=${round} tools=${tools} />`}
     ${!told && !round && !fetched && html`<p class="muted" role="status">The round is being fetched.</p>`}
     ${!told && !round && fetched && html`<${Unknown} id=${id} reason=${replay?.note || error} />`}
   `;

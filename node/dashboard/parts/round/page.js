@@ -21,8 +21,8 @@ import { AUDIENCES, TASKS } from "strand/state/words.js";
 
 /**
  * @param {{round: import("../state/round.js").Round, live?: boolean, tools?: any, startMs?: number}} props `live`:
- *   events still come; `tools`: what the host can do with the certificate; `startMs`: start of the simulated world whose
- *   round it is
+ *   events still come; `tools`: what the host can do with the certificate; `startMs`: start of the simulated world in
+ *   which it was asked
  */
 export function Round({ round, live = false, tools = null, startMs = null }) {
   const [chosen, setChosen] = useState(null);

@@ -17,9 +17,12 @@ const TAKEN = "input, select, textarea, button, a, summary, [tabindex='0'], [con
  * @param {import("../state/player.js").Recording} recording
  */
 export function usePlayer(recording) {
-  const [state, setState] = useState(() => standing(recording.length));
+  // The state belongs to one recording; another one stands at its end from its first picture on.
+  const [kept, setKept] = useState({ recording, state: standing(recording.length) });
+  const stateOf = (known) => (known.recording === recording ? known.state : standing(recording.length));
+  const state = stateOf(kept);
+  const setState = (change) => setKept((known) => ({ recording, state: change(stateOf(known)) }));
   const round = useMemo(() => recording.roundAt(state.position), [recording, state.position]);
-  useEffect(() => setState(standing(recording.length)), [recording]);
   useEffect(() => {
     if (!state.playing) return undefined;
     let frame = 0;
