@@ -144,11 +144,18 @@ def verify(page: Page, certificate: Path) -> None:
 def lose_the_node(visitor: Visitor, swarm: SwarmBeside) -> None:
     """The page says that it is stale, finds the node when it is there again, and works with it without a reload."""
     page = visitor.page
-    page.get_by_role("link", name="Rounds", exact=True).click()
-    expect(page.locator(".history-list > li").first).to_be_visible()
+    views = {"Machine": ".machine .panel", "Network": "table.sortable", "Rounds": ".history-list > li"}
+    for name, shown in views.items():
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator(shown).first).to_be_visible()
     page.evaluate("window.__same = true")
     swarm.kill(0)
     expect(page.locator(".bar")).to_contain_text("stale since")
+    # Its figures stay in every view that had them, and say how old they are.
+    for name, shown in views.items():
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator(shown).first).to_be_visible()
+        expect(page.get_by_text("What stands here is of").first).to_be_visible()
     swarm.restart(0)
     expect(page.locator(".bar .badge.good")).to_contain_text("live")
     # That nothing could be loaded meanwhile is said by the browser, too.

@@ -1,7 +1,7 @@
 /** Polling for components: only while the page is visible. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { LastReplies, loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
 
 /** The browser, as `state/poll.js` wants it. */
 const PAGE = {
@@ -17,18 +17,27 @@ const PAGE = {
   },
 };
 
+/** What the node told last, in whichever view. */
+export const lastReplies = new LastReplies();
+
 /**
- * Return what the node tells at these paths, asked again while the component is on the page and the page visible.
+ * Return what the node tells at these paths, asked again while the component is on the page and the page visible. At
+ * first it is what was told last.
  * @param {Record<string, string>} paths by name; they do not change while the component lives
  * @param {number} everyMs
  * @returns {[import("../state/poll.js").Polled, () => void]} with a function that asks at once
  */
 export function usePoll(paths, everyMs) {
-  const [state, setState] = useState(NOTHING_YET);
+  const known = useMemo(() => lastReplies.of(paths), []);
+  const [state, setState] = useState({ ...NOTHING_YET, ...known });
   const poll = useRef(null);
   useEffect(() => {
-    const load = (signal) => loadAll(paths, signal);
-    poll.current = startPoll({ load, everyMs, onState: setState }, PAGE);
+    const load = async (signal) => {
+      const { data, error } = await loadAll(paths, signal);
+      if (data) lastReplies.keep(paths, data, PAGE.nowMs());
+      return { data, error };
+    };
+    poll.current = startPoll({ load, everyMs, onState: setState, known }, PAGE);
     return () => poll.current.stop();
   }, []);
   return [state, () => poll.current?.refresh()];

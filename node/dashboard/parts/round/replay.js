@@ -16,9 +16,8 @@ const NOTE_CHARS_MAX = 300;
 /**
  * @param {{replay: {events: Object[], answers: Object[], note?: string} | null,
  *   followed?: import("../../state/round.js").Round | null, tools?: any, startMs?: number}} props `replay` as
- *   `GET /api/rounds/{id}/replay` and `POST /api/replay` have it; null while there is only what is `followed` live. That
- *   is shown by the same components, so that what a reader has unfolded or chosen stays. The others as `Round` takes
- *   them
+ *   `GET /api/rounds/{id}/replay` and `POST /api/replay` have it; null while there is only what is `followed` live. The
+ *   same components show that, so that what a reader has unfolded or chosen stays. The others as `Round` takes them
  */
 export function Replay({ replay, followed = null, tools, startMs }) {
   const recording = useMemo(() => new Recording(replay?.events ?? [], replay?.answers ?? []), [replay]);
