@@ -48,15 +48,13 @@ class ReputationFacade:
             nodes=tuple(nodes),
         )
 
-    async def detail(self, key: Key) -> api.NodeDetail | None:
-        """Return what is known of one node, and its latest rounds; None: nothing is. Raises StoreBlockedError."""
+    async def detail(self, key: Key) -> api.NodeDetail:
+        """Return what is known of one node, and its latest rounds: of most keys nothing. Raises StoreBlockedError."""
         experience = self._reputation.experience
         rounds, complete = await self._rounds.of(key, experience.gold)
         stats = experience.standings.get(key)
         if stats is None and key in self._reputation.challenges.records:
             stats = NodeStats()
-        if stats is None and not rounds:
-            return None
         row = None if stats is None else self._row(key, stats, self._typical())
         return api.NodeDetail(key.hex(), self.specialty, row, rounds, complete)
 

@@ -86,6 +86,21 @@ def test_what_a_reader_has_unfolded_stays_when_the_round_is_over(visitor: Visito
     visitor.assert_innocent()
 
 
+def test_a_node_without_a_record_and_the_weights_of_votes(visitor: Visitor) -> None:
+    """That nothing is known is no error; the statistics of all nodes are not fetched whenever the peers are."""
+    page = visitor.go("network")
+    with page.expect_request("**/api/peers"):
+        pass
+    expect(page.locator("table.sortable")).to_contain_text("Vote")
+    asked = [url.removeprefix(visitor.url) for url in visitor.told.urls]
+    assert asked.count("/api/peers") == 2 and asked.count("/api/reputation") == 1
+    visitor.go(f"network/{'ab' * 32}")
+    expect(
+        page.get_by_text("It has neither taken part in a round that was asked here, nor been challenged.")
+    ).to_be_visible()
+    visitor.assert_innocent()
+
+
 def compare(page: Page) -> None:
     """Two answers side by side, with what differs."""
     page.locator(".answers > li").nth(2).get_by_role("button", name="Compare").click()

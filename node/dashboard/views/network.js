@@ -10,14 +10,18 @@ import { usePoll } from "strand/parts/poll.js";
 import { SortableTable } from "strand/parts/sortable.js";
 import { ago, count } from "strand/state/format.js";
 import {
-  DRAWN_MAX, nodeRows, rolesWords, sorted, totals, tripWords, WAYS, wireTrouble,
+  DRAWN_MAX, NO_REPUTATION, nodeRows, rolesWords, sorted, totals, tripWords, WAYS, wireTrouble,
 } from "strand/state/network.js";
 import { oneLine } from "strand/state/text.js";
 
-const PATHS = { status: "/api/status", engine: "/api/engine", peers: "/api/peers", reputation: "/api/reputation" };
+const PATHS = { status: "/api/status", engine: "/api/engine", peers: "/api/peers" };
 
-/** Time in ms between two looks: peers are pinged every 10 s. */
+/**
+ * Times in ms between two looks: peers are pinged every 10 s; the weights of votes, which are read out of all nodes'
+ * statistics, change when a round is over.
+ */
 const EVERY_MS = 5_000;
+const WEIGHTS_EVERY_MS = 60_000;
 
 /** Rows of the table at first, and with each further click: an attacker may invent a thousand nodes. */
 const ROWS_SHOWN = 100;
@@ -28,9 +32,14 @@ const ADDRESS_CHARS_MAX = 96;
 
 export function NetworkView() {
   const [polled, refresh] = usePoll(PATHS, EVERY_MS);
+  const [weights, refreshWeights] = usePoll({ reputation: "/api/reputation" }, WEIGHTS_EVERY_MS);
+  const refreshBoth = () => {
+    refresh();
+    refreshWeights();
+  };
   return html`
-    <${Freshness} polled=${polled} refresh=${refresh}><h1>Network</h1><//>
-    ${polled.data && html`<${Overlay} ...${polled.data} />`}
+    <${Freshness} polled=${polled} refresh=${refreshBoth}><h1>Network</h1><//>
+    ${polled.data && html`<${Overlay} ...${polled.data} reputation=${weights.data?.reputation ?? NO_REPUTATION} />`}
   `;
 }
 

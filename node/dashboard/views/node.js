@@ -9,7 +9,7 @@ import { Key, Swatch } from "strand/parts/key.js";
 import { usePoll } from "strand/parts/poll.js";
 import { Timeline } from "strand/parts/timeline.js";
 import { ago, count, shortKey } from "strand/state/format.js";
-import { nodeRows, rolesWords, tripWords, WAYS, wireTrouble } from "strand/state/network.js";
+import { NO_REPUTATION, nodeRows, rolesWords, tripWords, WAYS, wireTrouble } from "strand/state/network.js";
 import { recordFacts, weightRows } from "strand/state/record.js";
 import { oneLine } from "strand/state/text.js";
 
@@ -25,7 +25,7 @@ export function NodeView({ id }) {
   const [polled, refresh] = usePoll(PATHS, EVERY_MS);
   const [told, refreshRecord] = usePoll({ detail: `/api/reputation/${id}` }, RECORD_EVERY_MS);
   const { data } = polled;
-  const row = data && nodeRows({ ...data, reputation: { nodes: [] } }).find(({ key }) => key === id);
+  const row = data && nodeRows({ ...data, reputation: NO_REPUTATION }).find(({ key }) => key === id);
   const refreshBoth = () => {
     refresh();
     refreshRecord();

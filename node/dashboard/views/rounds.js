@@ -40,7 +40,7 @@ export function RoundsView({ query }) {
 }
 
 /**
- * A page of the history: the one before stays while another is loaded, so that nothing jumps; if it cannot be loaded, it
+ * A page of the history: the one before stays while another is loaded, so that nothing jumps. One that cannot be loaded
  * is as the node told it last.
  */
 function usePage(path, version) {
