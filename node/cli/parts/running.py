@@ -48,6 +48,8 @@ def noted(node: RunningNode) -> Iterator[None]:
 
     Its file is locked as long as the process lives, however that ends, and appears only when it is locked and whole.
     """
+    # Whoever reads removes the notes of killed nodes, and may never come.
+    running_nodes()
     folder = notes_folder()
     name = f"{os.getpid()}-{secrets.token_hex(4)}.json"
     draft, path = folder / f".{name}", folder / name

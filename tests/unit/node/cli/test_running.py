@@ -62,6 +62,8 @@ def test_a_killed_node_is_not_found_and_its_note_goes(home: Path) -> None:
         assert [each.name for each in running_nodes()] == ["killed"]
         process.send_signal(signal.SIGKILL)
         process.wait()
+    with noted(ALONE):
+        assert len(list(notes_folder().iterdir())) == 1
     assert running_nodes() == [] and list(notes_folder().iterdir()) == []
 
 
