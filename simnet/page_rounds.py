@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Final
 
 from simnet.keeping import choice_of
+from simnet.plan import START_MS
 from simnet.results import Cell, Choice, KeptRound, RoundResult, Study
 from simnet.study import value_text
 
@@ -74,7 +75,12 @@ def _page_round(world: str, kept: KeptRound, viewer: Viewer) -> PageRound | None
     replay = viewer.replay_of(kept.certificate)
     if replay is None:
         return None
-    data = {"title": f"Round {kept.result.number}", "facts": _facts(world, kept), "replay": replay}
+    data = {
+        "title": f"Round {kept.result.number}",
+        "facts": _facts(world, kept),
+        "start_ms": START_MS,
+        "replay": replay,
+    }
     return PageRound(world, kept, in_script(data))
 
 

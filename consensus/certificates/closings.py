@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from consensus.certificates.counting import stage_words, wave_words
 from consensus.certificates.evidence import examine
 from consensus.certificates.record import Pairs, Phase, RoundRecord, ascending, bodies, check_contribution, form_of
 from consensus.certificates.tally import check_tally, rank, standing, uncertain_pairs
@@ -169,7 +170,7 @@ def _close_reports(
     if fault := _check_named(record, Phase.TESTING, Kind.REPORT, reports):
         return fault
     if closing.stage != record.stage:
-        return Fault(FaultReason.WRONG_PHASE, "R2", f"stage {closing.stage} is not under way")
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"{stage_words(closing.stage)} is not under way")
     tested = settle_reports(replace(record, closings=(*record.closings, message), reports=(*record.reports, *reports)))
     further = further_testers(tested)
     return _then_test(tested if further else drop_disputed(tested), further, record.stage + 1)
@@ -182,7 +183,7 @@ def _close_wave(
     if fault := _check_named(record, Phase.JUDGING, Kind.BALLOT, ballots):
         return fault
     if closing.wave != record.wave or record.wave + 1 >= len(record.query.waves):
-        return Fault(FaultReason.WRONG_PHASE, "R2", f"no wave follows wave {closing.wave}")
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"no wave follows {wave_words(closing.wave)}")
     waved = replace(
         record,
         closings=(*record.closings, message),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consensus.certificates.certificate import CertificateCheck
+from consensus.certificates.counting import stage_words, wave_words
 from consensus.certificates.record import RoundRecord, bodies, steps_since
 from protocol.certificate import Certificate
 from protocol.errors import Fault
@@ -177,7 +178,10 @@ def _closing(record: RoundRecord, kind: Kind) -> str:
         case Kind.CLOSE_REPORTS:
             given = len(record.reports) - len(before.reports)
             testers = _count(len(before.testers), "tester")
-            told = f"stage {before.stage}: reports of {given} of {testers}, each on exactly the answers assigned to it"
+            told = (
+                f"{stage_words(before.stage)}: reports of {given} of {testers}, each on exactly the answers that were "
+                "assigned to it"
+            )
         case _:
             told = _ballots(record, before)
     if declines := len(record.declines) - len(before.declines):
@@ -192,7 +196,7 @@ def _ballots(record: RoundRecord, before: RoundRecord) -> str:
         return "no pairs were left to judge"
     judges = _count(len(before.assignment), "judge")
     given = len(record.ballots) - len(before.ballots)
-    return f"wave {before.wave}: ballots of {given} of {judges}, each on exactly the pairs assigned to it"
+    return f"{wave_words(before.wave)}: ballots of {given} of {judges}, each on exactly the pairs assigned to it"
 
 
 def _recount(record: RoundRecord) -> str:

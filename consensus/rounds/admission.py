@@ -74,7 +74,7 @@ class Admission(Protocol):
         ...
 
     def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
-        """Record that the node works on the query. `again`: it had already begun before a restart."""
+        """Record that the node works on a query, also its own. `again`: it had already begun before a restart."""
         ...
 
 

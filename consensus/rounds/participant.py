@@ -342,7 +342,7 @@ class Participant:
         phase_ms_max = DURATION_MS_MAX
         if query.author != self.keypair.public:
             phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
-            self._admission.joined(message.id, query, now_ms, again=restored is not None)
+        self._admission.joined(message.id, query, now_ms, again=restored is not None)
         started = member.start(record, self.keypair, texts, now_ms, restored or Restored(), phase_ms_max)
         if known is None:
             self._make_room(now_ms)

@@ -286,9 +286,8 @@ REPUTATION_EXPORT: Final = Operation(
 NODE_REPUTATION: Final = Operation(
     "GET",
     "/api/reputation/{key}",
-    "Show what the node knows of one other node, and what that did in its latest rounds.",
+    "Show what the node knows of a key, which may be nothing, and what that node did in its latest rounds.",
     NodeDetail,
-    others={404: ("The node knows no such node.", Error)},
 )
 REPUTATION_IMPORT: Final = Operation(
     "POST",

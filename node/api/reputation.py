@@ -242,7 +242,7 @@ class NodeRound(msgspec.Struct, frozen=True):
 
 
 class NodeDetail(msgspec.Struct, frozen=True):
-    """What this node knows of one other node."""
+    """What this node knows of one node: of a key that it never met, no statistics and no rounds."""
 
     key: KeyHex
     """Public key of the node."""

@@ -24,7 +24,7 @@ class Cost(msgspec.Struct, frozen=True):
     """Resources that requesters have cost this node."""
 
     rounds: Count
-    """Rounds that the node joined."""
+    """Rounds that the node works in, those that it asked itself included."""
     tokens: Count
     """Tokens read and written."""
     engine_s: float
@@ -65,7 +65,7 @@ class Requester(msgspec.Struct, frozen=True):
     known: bool
     """Whether the requester is not a stranger."""
     rounds: Count
-    """Rounds that the node joined."""
+    """Rounds that the node works in, those that it asked itself included."""
     tokens: Count
     """Tokens read and written."""
     engine_s: float

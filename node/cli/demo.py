@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from node.cli.ask.follow import PlainLines, follow, report, save_certificate
-from node.cli.parts.certificates import FILE_DIGITS, print_report
+from node.cli.parts.certificates import file_name, print_report
 from node.cli.parts.dialogue import Dialogue, is_terminal
 from node.cli.parts.engines import engine_of
 from node.cli.parts.errors import CliError, Exit
@@ -102,7 +102,7 @@ async def demo(
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             also = None if console.is_terminal else PlainLines(console).show
             followed = await follow(client, _question(query, findings, engine), SILENCE_S, console, also)
-            path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
+            path = out or Path.cwd() / file_name(followed.query_id)
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())
             told |= {"nodes": nodes, "engine": _engine_name(engine, info)}
@@ -234,6 +234,7 @@ def _specs(nodes: int, config: EngineConfig, folder: Path, settings: Mapping[str
 
 
 def _print_ports(children: list[Child], console: Console) -> None:
-    console.print("the swarm keeps running until Ctrl-C; each http address opens a dashboard:")
+    told = "the swarm keeps running until Ctrl-C; each http address opens a dashboard, `strand ui` the first one:"
+    console.print(told, soft_wrap=True)
     for child in children:
         console.print(f"  {child.url}  {child.key}  {child.addresses[0]}", highlight=False, soft_wrap=True)

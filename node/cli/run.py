@@ -4,7 +4,8 @@ import json as json_module
 import os
 import signal
 import sys
-from contextlib import nullcontext
+import time
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,13 @@ from cyclopts import Parameter
 from consensus.rounds.participant import Participant
 from node import logs
 from node.cli.parts.options import JsonFlag, Source, any_case
+from node.cli.parts.running import RunningNode, noted
 from node.cli.parts.service_manager import ServiceManager
 from node.cli.parts.signals import ENDING, on_signals
 from node.config import NOBODY_HELP
 from node.daemon import Node, run_node
 from node.descriptors import raise_descriptor_limit
+from node.files import UnwritableError
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
 from node.rounds.recording import recording
@@ -70,11 +73,17 @@ async def run(
         structlog.get_logger().warning("serving.nobody_named", whom=config.serves, remedy=NOBODY_HELP)
     raise_descriptor_limit()
 
+    notes = ExitStack()
     stopping = _Stopping(config.node.stop_ms, ServiceManager(os.environ), quiet=json)
 
     def on_ready(node: Node, url: str) -> None:
         addresses = list(node.overlay.addresses())
         stopping.on_ready(f"ready: {url}")
+        name = config.node.name or config.node.data_dir.name
+        launcher = os.getppid() if until_stdin_closes else None
+        # Without a home that takes files, as under a service manager, commands need --url.
+        with suppress(UnwritableError):
+            notes.enter_context(noted(RunningNode(url, name, int(time.time() * 1000), launcher)))
         if json:
             ready = {"url": url, "key": node.overlay.key.hex(), "addresses": addresses}
             print(json_module.dumps(ready), flush=True)
@@ -83,7 +92,7 @@ async def run(
             waits = f"; {server}, see `strand engine`" if server is not None and not server.ready else ""
             print(f"ready: {url}, reachable at {', '.join(addresses)}{waits}", file=sys.stderr, flush=True)
 
-    with nullcontext(Participant) if record is None else recording(record) as make_participant:
+    with notes, nullcontext(Participant) if record is None else recording(record) as make_participant:
         async with trio.open_nursery() as nursery:
             stopping.scope = nursery.cancel_scope
             nursery.start_soon(on_signals, stopping.take, signal.SIGINT, *ENDING)

@@ -49,7 +49,7 @@ function dataOf(number) {
 }
 
 function OpenedRound({ number }) {
-  const { title: name, facts, replay } = dataOf(number);
+  const { title: name, facts, start_ms, replay } = dataOf(number);
   return html`
     <nav class="row" aria-label="Rounds of the report">
       <a href="#/">Back to the report</a>
@@ -63,6 +63,6 @@ function OpenedRound({ number }) {
         ${facts.map(([fact, text]) => html`<dt>${fact}</dt><dd>${oneLine(text, FACT_CHARS_MAX)}</dd>`)}
       </dl>
     </section>
-    <${Replay} replay=${replay} />
+    <${Replay} replay=${replay} startMs=${start_ms} />
   `;
 }

@@ -52,8 +52,8 @@ class ReputationFacade:
             nodes=tuple(nodes),
         )
 
-    async def detail(self, key: Key) -> api.NodeDetail | None:
-        """Return what is known of one node, and its latest rounds; None: nothing is known. Raises StoreBlockedError.
+    async def detail(self, key: Key) -> api.NodeDetail:
+        """Return what is known of one node, and its latest rounds: of most keys nothing. Raises StoreBlockedError.
 
         It verifies certificates for some seconds (`node.facade.node_rounds`).
         """
@@ -62,8 +62,6 @@ class ReputationFacade:
         stats = experience.standings.get(key)
         if stats is None and key in self._reputation.challenges.records:
             stats = NodeStats()
-        if stats is None and not rounds:
-            return None
         row = None if stats is None else self._row(key, stats, self._typical())
         return api.NodeDetail(key.hex(), self.specialty, row, rounds, complete)
 

@@ -214,8 +214,7 @@ class _NodeHandlers:
     async def node_reputation(self, request: Request) -> Response:
         key = read_key(request)
         with reading(self._places.reads):
-            found = await self._shown.reputation.detail(key)
-        return refusal(404, "this node knows no such node") if found is None else json_reply(found)
+            return json_reply(await self._shown.reputation.detail(key))
 
     async def export(self, _: Request) -> Response:
         return json_reply(self._shown.reputation.export())

@@ -13,6 +13,7 @@ from node.config import ApiTable
 from node.http.body_sizes import body_bytes_max
 from node.http.guesses import GuessTable
 from node.http.keys import ApiKey, Keys
+from node.http.no_session import no_session_page, wants_page
 from node.http.origins import Caller, ForeignError, Origins, allowing
 from node.http.places import Places
 from node.http.replies import refusal
@@ -113,7 +114,7 @@ class Guard:
             return self._key_of_session(scope, headers, caller)
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not token:
-            return _unauthorised(NO_TOKEN)
+            return _unauthorised(refusal(401, NO_TOKEN))
         if (key := self._keys.find(token.encode("latin-1"))) is not None:
             if not local:
                 self._guesses.note_right(address)
@@ -125,7 +126,7 @@ class Guard:
             with self._paused.take() as place:
                 if place:
                     await trio.sleep(min(wait_s, LOOPBACK_PAUSE_S_MAX))
-        return _unauthorised(WRONG_TOKEN)
+        return _unauthorised(refusal(401, WRONG_TOKEN))
 
     def _key_of_session(self, scope: Scope, headers: Headers, caller: Caller) -> ApiKey | Response:
         """Return the key of the browser's session, or a refusal.
@@ -135,7 +136,10 @@ class Guard:
         """
         key = self._sessions.key_of(headers.getlist("cookie"), scope["server"][1])
         if key is None or caller is Caller.ALLOWED_PAGE:
-            return _unauthorised(NO_SESSION if scope["path"] == ops.PAGE.path else NO_TOKEN)
+            if scope["path"] != ops.PAGE.path:
+                return _unauthorised(refusal(401, NO_TOKEN))
+            is_browser = wants_page(scope["method"], headers)
+            return _unauthorised(no_session_page() if is_browser else refusal(401, NO_SESSION))
         if not self._origins.names_us(headers.get("host", ""), scope["server"]):
             return refusal(403, "a session is valid under the node's own address only: Host does not name it")
         if scope["method"] not in _SAFE_METHODS and caller is not Caller.OWN_PAGE:
@@ -147,8 +151,7 @@ def _is_probe(scope: Scope) -> bool:
     return scope["path"] in PROBED and scope["method"] in _SAFE_METHODS
 
 
-def _unauthorised(why: str) -> Response:
-    response = refusal(401, why)
+def _unauthorised(response: Response) -> Response:
     response.headers["WWW-Authenticate"] = "Bearer"
     return response
 

@@ -175,8 +175,8 @@ class ShownReputation(Protocol):
         """Report all nodes met, and the priors in force."""
         ...
 
-    async def detail(self, key: Key) -> NodeDetail | None:
-        """Return what is known of one node, and its latest rounds; None: nothing is. Raises StoreBlockedError."""
+    async def detail(self, key: Key) -> NodeDetail:
+        """Return what is known of one node, and its latest rounds: of most keys nothing. Raises StoreBlockedError."""
         ...
 
     def export(self) -> Exported:

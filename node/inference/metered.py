@@ -31,6 +31,10 @@ SPEEDS_MAX = 8
 """Remembered speeds, of probes and answers: some minutes of work, or four of idleness."""
 
 
+TIMED_S_MIN = 0.01
+"""Shortest time of an answer, s, whose speed is remembered: a scripted engine's, which replies at once, has none."""
+
+
 @dataclass(slots=True)
 class EngineCounts:
     """Counts since the node's start."""
@@ -106,7 +110,8 @@ class Metered(_Around):
         started_s = trio.current_time()
         with self._watched():
             completion = await self._engine.answer(turns, task, sampling)
-        self._speeds.append(completion.answer_tokens / max(trio.current_time() - started_s, 0.001))
+        if (elapsed_s := trio.current_time() - started_s) >= TIMED_S_MIN:
+            self._speeds.append(completion.answer_tokens / elapsed_s)
         return completion
 
     async def preference(self, prompt: JudgePrompt) -> float | None:

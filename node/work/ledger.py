@@ -1,5 +1,6 @@
 """This node's costs: rounds, tokens and engine time by requester and hour. No I/O, no clock."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -28,8 +29,8 @@ class Spent:
     engine_ms: int = 0
 
     def add(self, other: "Spent", share: float = 1.0) -> None:
-        """Add a share of another sum."""
-        self.rounds += round(share * other.rounds)
+        """Add a share of another sum; a part of a round counts as one, so that no tokens stand beside no rounds."""
+        self.rounds += math.ceil(share * other.rounds)
         self.tokens += round(share * other.tokens)
         self.engine_ms += round(share * other.engine_ms)
 
@@ -72,11 +73,12 @@ class Ledger:
         total = Spent()
         hour, into = divmod(now_ms, HOUR_MS)
         for at, table in self._hours.items():
-            share = 1.0 if at > hour - hours else 1.0 - into / HOUR_MS
             if at >= hour - hours:
+                in_hour = Spent()
                 for key, spent in table.items():
                     if counts(key):
-                        total.add(spent, share)
+                        in_hour.add(spent)
+                total.add(in_hour, 1.0 if at > hour - hours else 1.0 - into / HOUR_MS)
         return total
 
     def by_requester(self, now_ms: int) -> list[tuple[Key, Spent]]:

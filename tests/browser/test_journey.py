@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, Route, expect
 
+from node.cli.parts.certificates import file_name
 from tests.browser.conftest import NODES, Visitor, certificate_file
 from tests.support.browser import LACKS_AXE, PATIENCE_MS, findings_of_axe, noted
 from tests.support.simulated_certificate import simulated_certificate
@@ -56,6 +59,48 @@ def ask_and_watch(visitor: Visitor) -> int:
     return len(told["ladders"])
 
 
+def test_what_a_reader_has_unfolded_stays_when_the_round_is_over(visitor: Visitor) -> None:
+    """Its end, from where on it can be replayed, is held back until something is unfolded."""
+    page = visitor.go("ask")
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    held: list[Route] = []
+    page.route("**/api/rounds/*/replay", lambda route: held.append(route))
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("link", name="Watch the round").click()
+    expect(page.get_by_role("heading", name="Outcome")).to_be_visible()
+    expect(page.locator(".answers > li.wins")).to_have_count(1)
+    expect(page.locator(".playback")).to_have_count(0)
+    page.get_by_text("The ladder as a table").click()
+    chosen = page.locator(".answers > li").nth(2).get_by_role("button", name="Compare")
+    chosen.click()
+    place = page.evaluate("scrollY")
+    page.unroute("**/api/rounds/*/replay")
+    for route in held:
+        # Those that the page has given up are over.
+        with suppress(PlaywrightError):
+            route.continue_()
+    expect(page.locator(".playback")).to_be_visible()
+    expect(page.locator("details[open]", has_text="The ladder as a table")).to_have_count(1)
+    expect(chosen).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("scrollY") == place
+    visitor.assert_innocent()
+
+
+def test_a_node_without_a_record_and_the_weights_of_votes(visitor: Visitor) -> None:
+    """That nothing is known is no error; the statistics of all nodes are not fetched whenever the peers are."""
+    page = visitor.go("network")
+    with page.expect_request("**/api/peers"):
+        pass
+    expect(page.locator("table.sortable")).to_contain_text("Vote")
+    asked = [url.removeprefix(visitor.url) for url in visitor.told.urls]
+    assert asked.count("/api/peers") == 2 and asked.count("/api/reputation") == 1
+    visitor.go(f"network/{'ab' * 32}")
+    expect(
+        page.get_by_text("It has neither taken part in a round that was asked here, nor been challenged.")
+    ).to_be_visible()
+    visitor.assert_innocent()
+
+
 def compare(page: Page) -> None:
     """Two answers side by side, with what differs."""
     page.locator(".answers > li").nth(2).get_by_role("button", name="Compare").click()
@@ -86,6 +131,7 @@ def download(page: Page, folder: Path) -> Path:
     with page.expect_download() as started:
         page.get_by_role("link", name="Download").click()
     path = folder / started.value.suggested_filename
+    assert path.name == file_name(page.url.rpartition("/")[2])
     started.value.save_as(path)
     return path
 
@@ -113,11 +159,18 @@ def verify(page: Page, certificate: Path) -> None:
 def lose_the_node(visitor: Visitor, swarm: SwarmBeside) -> None:
     """The page says that it is stale, finds the node when it is there again, and works with it without a reload."""
     page = visitor.page
-    page.get_by_role("link", name="Rounds", exact=True).click()
-    expect(page.locator(".history-list > li").first).to_be_visible()
+    views = {"Machine": ".machine .panel", "Network": "table.sortable", "Rounds": ".history-list > li"}
+    for name, shown in views.items():
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator(shown).first).to_be_visible()
     page.evaluate("window.__same = true")
     swarm.kill(0)
     expect(page.locator(".bar")).to_contain_text("stale since")
+    # Its figures stay in every view that had them, and say how old they are.
+    for name, shown in views.items():
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator(shown).first).to_be_visible()
+        expect(page.get_by_text("What stands here is of").first).to_be_visible()
     swarm.restart(0)
     expect(page.locator(".bar .badge.good")).to_contain_text("live")
     # That nothing could be loaded meanwhile is said by the browser, too.

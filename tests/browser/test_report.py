@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,9 @@ ROUNDS: Final = 3
 
 PHASES: Final = ["answering", "opening", "judging 1", "co-signing"]
 
+HEIGHTS: Final = """[...document.querySelectorAll(".answer")].map((card) => card.getBoundingClientRect().height)"""
+"""Heights in px of the answers' cards: one text is short."""
+
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -39,7 +43,9 @@ def hostile_replay(certificate: bytes) -> Mapping[str, Any] | None:
     replay = round_pages.replay_data(certificate)
     assert replay is not None
     evil = "\n".join(each for each in PAYLOADS if len(each) < 1_000)
-    return {**replay, "answers": [{**each, "text": f"</script>{evil}"} for each in replay["answers"]]}
+    first, *others = replay["answers"]
+    told = [{**each, "text": f"</script>{evil}"} for each in others]
+    return {**replay, "answers": [{**first, "text": "short</script>"}, *told]}
 
 
 def test_a_round_is_opened_replayed_and_left(browser: Browser, report: Path) -> None:
@@ -51,7 +57,12 @@ def test_a_round_is_opened_replayed_and_left(browser: Browser, report: Path) -> 
         expect(page.get_by_role("heading", name="Round 1", exact=True)).to_be_visible()
         expect(page.get_by_role("heading", name="Rounds to open")).to_be_hidden()
         expect(page.locator(".answers > li")).to_have_count(6)
+        head = page.locator("section", has=page.get_by_role("heading", name="Question"))
+        expect(head).to_contain_text(re.compile("simulated.*asked .* after the start", re.DOTALL))
+        expect(head).not_to_contain_text(re.compile("public|20\\d\\d-"))
         expect(page.locator(".answers")).to_contain_text("</script>")
+        heights = page.evaluate(HEIGHTS)
+        assert min(heights) < max(heights) / 2, "each card is as high as its text"
         replay(page)
         page.get_by_role("link", name="Next round").click()
         expect(page.get_by_role("heading", name="Round 2", exact=True)).to_be_visible()
@@ -106,6 +117,12 @@ def test_a_report_fits_a_phone(browser: Browser, report: Path, address: str) -> 
         page.goto(report.as_uri() + address)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        bar = page.locator(".playback")
+        if address:
+            # A tenth of the screen, so that the round has the rest; what is written within it is not cut off.
+            assert (bar.bounding_box() or {"height": PHONE["height"]})["height"] <= PHONE["height"] / 8
+            assert bar.evaluate("(bar) => bar.scrollWidth <= bar.clientWidth")
+            expect(page.get_by_role("button", name="Replay", exact=True)).to_be_visible()
         assert told.errors == []
 
 

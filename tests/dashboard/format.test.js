@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ago, count, duration, hueOf, moment, percent, shortKey, size } from "strand/state/format.js";
+import { ago, count, duration, moment, percent, shortKey, size } from "strand/state/format.js";
 
 test("a probability is never called certain unless it is", () => {
   const told = [0, 0.004, 0.5, 0.994, 0.999, 1].map(percent);
@@ -30,8 +30,6 @@ test("a moment that is none", () => {
 
 test("keys, sizes and counts", () => {
   assert.equal(shortKey("0123456789abcdef"), "01234567");
-  assert.ok(new Set(["000001", "000002", "000003", "ffffff"].map(hueOf)).size === 4);
-  assert.equal(hueOf(""), 0);
   assert.deepEqual([812, 14_541, 3_250_586].map(size), ["812 B", "14.2 KiB", "3.1 MiB"]);
   assert.deepEqual([0, 1, 2].map((each) => count(each, "answer")), ["0 answers", "1 answer", "2 answers"]);
   assert.equal(count(2, "judge of", "judges of"), "2 judges of");

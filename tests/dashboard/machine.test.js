@@ -8,7 +8,7 @@ import {
 
 const SERVER = { name: "vLLM", stage: "ready", progress: null, seconds: 75, restarts: 0, pid: 7, trouble: null };
 const PROBE = {
-  kind: "url", model: "M", context_tokens: 4096, judging: "by logprobs", logprobs: 20, constraint: "", models: ["M"],
+  kind: "url", model: "M", context_tokens: 4096, tokens_per_second: 31.2, judging: "by logprobs", logprobs: 20, constraint: "", models: ["M"],
   adapters: [], cache_report: "usage", refused: [], skip: "", thinking_tokens: 0, control_tokens: [],
 };
 const ENGINE = {
@@ -57,9 +57,12 @@ test("an engine's figures: what is not there is left out", () => {
   assert.equal(named(facts, "Failures").tone, "warn");
   assert.equal(named(facts, "Restarts").figure, "1");
   assert.equal(named(facts, "Cache").figure, "40 %");
+  assert.equal(named(facts, "Speed").figure, "40.5 tokens/s");
+  assert.match(named(facts, "Speed").meaning, /^Best recent .* The last probe had 31\.2 tokens\/s, which/);
   const few = engineFacts({ ...ENGINE, probe: null, cache: null, judgement_ms: null, tokens_per_second: 0 });
   assert.equal(named(few, "Model").figure, "not known");
   assert.equal(named(few, "Speed").figure, "not measured");
+  assert.equal(named(few, "Speed").meaning, "Best recent speed of writing an answer.");
   for (const name of ["Cache", "Context", "One comparison", "Restarts"]) assert.equal(named(few, name), undefined);
 });
 

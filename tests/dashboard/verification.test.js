@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { RULES, rulesIn } from "strand/state/rules.js";
-import { CERTIFICATE_BYTES_MAX, statements, STEP_STATES, verdictOf, whyNotRead } from "strand/state/verification.js";
+import {
+  CERTIFICATE_BYTES_MAX, certificateFile, statements, STEP_STATES, verdictOf, whyNotRead,
+} from "strand/state/verification.js";
 
 const PROTOCOL = readFileSync(new URL("../../protocol/README.md", import.meta.url), "utf8");
 const LIMITS = readFileSync(new URL("../../protocol/limits.py", import.meta.url), "utf8");
@@ -13,6 +15,13 @@ test("the table has each rule of the protocol that a certificate may break, and 
   // No verifier knows of challenges (R20).
   named.delete("R20");
   assert.deepEqual(new Set(Object.keys(RULES)), named);
+});
+
+test("a certificate's file has one name, here and in a terminal", () => {
+  const terminal = readFileSync(new URL("../../node/cli/parts/certificates.py", import.meta.url), "utf8");
+  assert.match(terminal, /^FILE_DIGITS: Final = 16$/m);
+  assert.match(terminal, /return f"\{query_id\[:FILE_DIGITS\]\}\.strand"/);
+  assert.equal(certificateFile("b6191b4280cf309f" + "0".repeat(48)), "b6191b4280cf309f.strand");
 });
 
 test("a step's rules are found in its text", () => {

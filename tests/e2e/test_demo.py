@@ -174,7 +174,7 @@ def test_a_demo_of_one_node_is_degraded_and_no_failure(shell: Shell, tmp_path: P
 
 
 def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
-    """Nobody can tidy up after SIGKILL: the nodes see that their stdin is closed."""
+    """Nobody can tidy up after SIGKILL: the nodes see that their stdin is closed. Before, `strand ui` finds them."""
     with subprocess.Popen(
         [
             STRAND,
@@ -197,7 +197,14 @@ def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
         for line in process.stderr:
             if line.startswith("the swarm keeps running"):
                 break
+        first = next(process.stderr).split()[0]
+        # The configured node does not run; nobody listens at this port.
+        config = shell.home / ".config/strand/node.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text('[api]\nbind = "127.0.0.1:1"\n')
+        page = shell.strand("ui", "--no-open")
         nodes = [os.pidfd_open(pid) for pid in children(process.pid)]
         process.send_signal(signal.SIGKILL)
     assert len(nodes) == 2
     wait_ended(nodes)
+    assert (page.code, page.stdout.strip()) == (0, f"{first}/")

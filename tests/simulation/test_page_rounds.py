@@ -70,6 +70,7 @@ def test_each_kept_round_is_listed_and_can_be_replayed(study: Study) -> None:
         assert f'<a href="#/round/{number}">Round {each.result.number}</a>' in text
         events = data["replay"]["events"]
         assert [events[0]["event"], events[-1]["event"]] == ["asked", "certified"]
+        assert 0 <= events[0]["asked_ms"] - data["start_ms"] < 3_600_000, "virtual time begins with the world"
         assert len(data["replay"]["answers"]) == each.result.answers
         assert ["Co-signatures", "none, because the aggregate layer has no messages"] in data["facts"]
     assert "6 of 12 rounds, from 2 of 2 worlds, are in this file" in text

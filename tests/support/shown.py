@@ -422,8 +422,8 @@ class StillReputation:
     def report(self) -> reputation_api.ReputationReport:
         return REPUTATION
 
-    async def detail(self, key: Key) -> reputation_api.NodeDetail | None:
-        return NODE if key.hex() == KEY else None
+    async def detail(self, key: Key) -> reputation_api.NodeDetail:
+        return NODE if key.hex() == KEY else reputation_api.NodeDetail(key.hex(), self.specialty, None, (), True)
 
     def export(self) -> reputation_api.Exported:
         return reputation_api.Exported(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
+from consensus.certificates.counting import stage_words, wave_words
 from consensus.certificates.reading import describe
 from node.api.asking import Question
 from node.api.conversation import Audience
@@ -79,8 +80,8 @@ def _name(event: Progress) -> str:
 def _repetition(event: Progress) -> str:
     """Return which wave or stage it is; the first stage of testing is mostly the only one."""
     if event.phase == "judging":
-        return f", wave {event.wave + 1}"
-    return f", stage {event.wave + 1}" if event.phase == "testing" and event.wave else ""
+        return f", {wave_words(event.wave)}"
+    return f", {stage_words(event.wave)}" if event.phase == "testing" and event.wave else ""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from consensus.certificates.counting import stage_words, wave_words
 from node.api.events import (
     PLAIN_KEYS,
     AnswerFound,
@@ -151,7 +152,7 @@ class RoundPicture:
         for phase in PHASES:
             if (event := self.phases.get(phase)) is None:
                 continue
-            name = f"judging, wave {event.wave + 1}" if phase == "judging" else phase
+            name = f"judging, {wave_words(event.wave)}" if phase == "judging" else phase
             line = f"{name:<18}{len(event.received):>3} of {len(event.expected):<3}"
             for kind, keys in (("silent", event.silent), ("refused", event.refused), ("declined", event.declined)):
                 if keys:
@@ -208,18 +209,18 @@ class DetailLines:
                 )
             case ReportCounted():
                 told = self._findings(event.answers)
-                self._print(f"report of {event.tester[:MEMBER_DIGITS]}, stage {event.stage + 1}: {told}")
+                self._print(f"report of {event.tester[:MEMBER_DIGITS]}, {stage_words(event.stage)}: {told}")
             case FindingsSettled():
-                self._print(f"settled in stage {event.stage + 1}: {self._findings(event.answers)}")
+                self._print(f"settled in {stage_words(event.stage)}: {self._findings(event.answers)}")
             case BallotCounted():
                 pairs = ", ".join(
                     f"{x.first + 1}:{x.second + 1} {'abstains' if x.preference is None else f'{x.preference:.2f}'}"
                     for x in event.pairs
                 )
-                self._print(f"ballot of {event.judge[:MEMBER_DIGITS]}, wave {event.wave + 1}: {pairs}")
+                self._print(f"ballot of {event.judge[:MEMBER_DIGITS]}, {wave_words(event.wave)}: {pairs}")
             case Strengths():
                 ranking = ", ".join(f"{x.number + 1} {x.strength:+.2f} P(best) {x.p_best:.2f}" for x in event.ranking)
-                self._print(f"after wave {event.wave + 1}: {ranking}")
+                self._print(f"after {wave_words(event.wave)}: {ranking}")
             case Ended(role="member"):
                 pass  # this node's own part as a member ends earlier than the round
             case _ if type(event) in PLAIN_KEYS:

@@ -148,6 +148,11 @@ def certainty_of(p_best: float, p_correct: float | None) -> str:
     return f"P(correct) {p_correct:.2f} (calibrated on the asker's gold; P(best) {p_best:.2f})"
 
 
+def file_name(query_id: str) -> str:
+    """Return the name of the file of a query's certificate, by its id or FILE_DIGITS of it; the page uses it, too."""
+    return f"{query_id[:FILE_DIGITS]}.strand"
+
+
 def kept_path(source: Source, query_id: str) -> Path:
     """Return the file in which `strand ask` keeps the certificate of a query, by its id or FILE_DIGITS of it."""
-    return source.load().config.node.data_dir / "certificates" / f"{query_id[:FILE_DIGITS]}.strand"
+    return source.load().config.node.data_dir / "certificates" / file_name(query_id)

@@ -53,6 +53,11 @@ class Source:
         return Profile(self.profile)
 
     @property
+    def is_given(self) -> bool:
+        """Whether the command line names a configuration, and so one certain node."""
+        return (self.config, self.data_dir, self.profile) != (None, None, None)
+
+    @property
     def file(self) -> Path:
         """The configuration file, which need not exist."""
         profile = self.named

@@ -2,7 +2,8 @@
 
 import { html } from "strand/parts/html.js";
 import { useMedia } from "strand/parts/media.js";
-import { count, hueOf, shortKey } from "strand/state/format.js";
+import { count, shortKey } from "strand/state/format.js";
+import { colourOf, lookOf } from "strand/state/looks.js";
 import { drawing, rolesWords, shapeOf, totals, tripWords, WAYS } from "strand/state/network.js";
 import { nodeHref } from "strand/state/route.js";
 
@@ -45,7 +46,7 @@ function Point({ row, x, y, r, label, words }) {
   return html`
     <g class="point" onClick=${open}>
       <title>${title}</title>
-      <${Shape} kind=${shapeOf(row)} x=${x} y=${y} r=${r} fill=${`hsl(${hueOf(row.key)} 65% 50%)`} />
+      <${Shape} kind=${shapeOf(row)} x=${x} y=${y} r=${r} fill=${colourOf(lookOf(row.key).hue)} />
       ${label && html`
         <text class="mono halo" text-anchor=${label.anchor} dominant-baseline=${label.turn ? "central" : null}
           transform=${`translate(${label.x} ${label.y}) rotate(${label.turn})`}>${shortKey(row.key)}</text>

@@ -10,16 +10,6 @@ export function shortKey(key) {
 }
 
 /**
- * Return a hue that a key always has, so that the eye finds it again.
- * @param {string} key hexadecimal
- * @returns {number} degrees, from 0 to 359
- */
-export function hueOf(key) {
-  // The golden angle keeps neighbouring numbers apart.
-  return Math.round(((parseInt(key.slice(0, 6), 16) || 0) * 137.508) % 360) % 360;
-}
-
-/**
  * Return a probability in percent; never 0 or 100 unless it is exactly that.
  * @param {number | null | undefined} share from 0 to 1
  * @returns {string} such as `87 %`; `–` for none

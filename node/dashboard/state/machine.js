@@ -35,11 +35,13 @@ export function engineState({ answers, server, trouble }) {
 export function engineFacts(engine) {
   const { probe, asked, cache, judgement_ms, tokens_per_second: speed } = engine;
   const work = count(engine.working_on, "answer or ballot", "answers and ballots");
+  // Other nodes, and the network's table, are told the probe's.
+  const probed = probe ? ` The last probe had ${probe.tokens_per_second} tokens/s, which the node's offers say.` : "";
   const requests = `${count(asked.answers, "answer")} and ${count(asked.judgements, "comparison")}`;
   return [
     fact("Model", probe ? said(probe.model) : "not known", `Kind of engine: ${engine.kind}.`),
     probe && fact("Context", `${probe.context_tokens} tokens`, "Of one request, prompt and answer together."),
-    fact("Speed", speed ? `${speed} tokens/s` : "not measured", "Best recent speed of writing."),
+    fact("Speed", speed ? `${speed} tokens/s` : "not measured", `Best recent speed of writing an answer.${probed}`),
     fact(
       "Load",
       `${engine.in_flight} of ${engine.concurrency}`,

@@ -44,6 +44,9 @@ const WAY_RANK = { self: 0, direct: 1, through: 2, away: 3 };
  * @property {string[]} addresses
  */
 
+/** Statistics of nobody, for those who do not show them, or do not know them yet. */
+export const NO_REPUTATION = Object.freeze({ nodes: [] });
+
 /**
  * Return a row for each node: this one first, then peers in the order in which the node tells them.
  * @param {{status: Object, engine: Object, peers: Object, reputation: Object}} told replies of the API by these names

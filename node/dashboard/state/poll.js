@@ -28,15 +28,52 @@ export const NOTHING_YET = Object.freeze({ data: null, error: "", at_ms: 0, next
  * @typedef {import("./clock.js").Clock & Page} World
  */
 
+/** Replies that are remembered: of all views, and of some nodes and rounds. One of a large round has a megabyte. */
+export const REPLIES_MAX = 32;
+
+/** What the node told last at each path, so that a view which is opened again has it while the node does not answer. */
+export class LastReplies {
+  #replies = new Map();
+
+  /**
+   * Remember replies; the paths that were asked longest ago are forgotten when there are too many.
+   * @param {Record<string, string>} paths by name
+   * @param {Record<string, any>} data the replies by the same names
+   * @param {number} at_ms when they came, ms since the Unix epoch
+   */
+  keep(paths, data, at_ms) {
+    for (const [name, path] of Object.entries(paths)) {
+      this.#replies.delete(path);
+      this.#replies.set(path, { data: data[name], at_ms });
+      if (this.#replies.size > REPLIES_MAX) this.#replies.delete(this.#replies.keys().next().value);
+    }
+  }
+
+  /**
+   * Return the last replies at these paths, with the time of the oldest of them; nothing unless all are remembered.
+   * @param {Record<string, string>} paths by name
+   * @returns {{data: Record<string, any> | null, at_ms: number}}
+   */
+  of(paths) {
+    const found = Object.entries(paths).map(([name, path]) => [name, this.#replies.get(path)]);
+    if (!found.every(([, reply]) => reply)) return { data: null, at_ms: 0 };
+    return {
+      data: Object.fromEntries(found.map(([name, reply]) => [name, reply.data])),
+      at_ms: Math.min(...found.map(([, reply]) => reply.at_ms)),
+    };
+  }
+}
+
 /**
  * Ask until stopped.
  * @param {{load: (signal: AbortSignal) => Promise<{data: any, error: string}>, everyMs: number,
- *   onState: (state: Polled) => void}} task `load` ends by itself, as all requests of `state/api.js` do
+ *   onState: (state: Polled) => void, known?: {data: any, at_ms: number}}} task `load` ends by itself, as all requests
+ *   of `state/api.js` do; `known`: what was told before
  * @param {World} world
  * @returns {{refresh: () => void, stop: () => void}} `refresh` asks at once; what is under way is given up
  */
-export function startPoll({ load, everyMs, onState }, world) {
-  let state = NOTHING_YET;
+export function startPoll({ load, everyMs, onState, known }, world) {
+  let state = { ...NOTHING_YET, ...known };
   let failures = 0;
   let dueMs = 0;
   let cancel = () => {};

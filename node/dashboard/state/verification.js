@@ -12,6 +12,18 @@ export const CERTIFICATE_BYTES_MAX = 8 * 1024 * 1024;
  */
 export const handedReplay = signal(null);
 
+/** Digits of a round's id in the name of its certificate's file (`FILE_DIGITS`). */
+const FILE_DIGITS = 16;
+
+/**
+ * Return the name of the file of a round's certificate, as the command line names it, too.
+ * @param {string} id
+ * @returns {string} such as `b6191b4280cf309f.strand`
+ */
+export function certificateFile(id) {
+  return `${id.slice(0, FILE_DIGITS)}.strand`;
+}
+
 /** States of steps: a glyph and a tone beside the words. */
 export const STEP_STATES = {
   passed: { glyph: "✓", tone: "good", words: "holds" },

@@ -11,14 +11,18 @@ import { usePoll } from "strand/parts/poll.js";
 import { SortableTable } from "strand/parts/sortable.js";
 import { ago, count } from "strand/state/format.js";
 import {
-  DRAWN_MAX, nodeRows, rolesWords, sorted, totals, tripWords, WAYS, wireTrouble,
+  DRAWN_MAX, NO_REPUTATION, nodeRows, rolesWords, sorted, totals, tripWords, WAYS, wireTrouble,
 } from "strand/state/network.js";
 import { oneLine } from "strand/state/text.js";
 
-const PATHS = { status: "/api/status", engine: "/api/engine", peers: "/api/peers", reputation: "/api/reputation" };
+const PATHS = { status: "/api/status", engine: "/api/engine", peers: "/api/peers" };
 
-/** Time in ms between two looks: peers are pinged every 10 s. */
+/**
+ * Times in ms between two looks: peers are pinged every 10 s; the weights of votes, which are read out of all nodes'
+ * statistics, change when a round is over.
+ */
 const EVERY_MS = 5_000;
+const WEIGHTS_EVERY_MS = 60_000;
 
 /** Rows of the table at first, and with each further click: an attacker may invent a thousand nodes. */
 const ROWS_SHOWN = 100;
@@ -29,9 +33,14 @@ const ADDRESS_CHARS_MAX = 96;
 
 export function NetworkView() {
   const [polled, refresh] = usePoll(PATHS, EVERY_MS);
+  const [weights, refreshWeights] = usePoll({ reputation: "/api/reputation" }, WEIGHTS_EVERY_MS);
+  const refreshBoth = () => {
+    refresh();
+    refreshWeights();
+  };
   return html`
-    <${Freshness} polled=${polled} refresh=${refresh}><h1>Network</h1><//>
-    ${polled.data && html`<${Overlay} ...${polled.data} />`}
+    <${Freshness} polled=${polled} refresh=${refreshBoth}><h1>Network</h1><//>
+    ${polled.data && html`<${Overlay} ...${polled.data} reputation=${weights.data?.reputation ?? NO_REPUTATION} />`}
   `;
 }
 
@@ -107,7 +116,7 @@ function columnsOf(now, wire) {
     column("trip", "Ping", (row) => tripWords(row.round_trip_ms), numbers("Round trip of the last ping")),
     column("roles", "Offers", (row) => rolesWords(row) || "–"),
     column("model", "Model", (row) => oneLine(row.model, MODEL_CHARS_MAX) || "–"),
-    column("speed", "Tokens/s", (row) => row.speed?.toFixed(0) ?? "–", numbers("Speed of its model")),
+    column("speed", "Tokens/s", (row) => row.speed?.toFixed(0) ?? "–", numbers("Speed of writing in its last probe")),
     column("queue", "Queue", (row) => row.queue ?? "–", numbers("Pieces of work in progress")),
     column("weight", "Vote", (row) => row.weight?.toFixed(2) ?? "–", numbers("Weight of its vote here")),
     column("seen", "Last seen", (row) => seenWords(row, now)),

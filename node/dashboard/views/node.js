@@ -10,7 +10,7 @@ import { usePoll } from "strand/parts/poll.js";
 import { Timeline } from "strand/parts/timeline.js";
 import { fact } from "strand/state/facts.js";
 import { ago, count, shortKey } from "strand/state/format.js";
-import { nodeRows, rolesWords, tripWords, WAYS, wireTrouble } from "strand/state/network.js";
+import { NO_REPUTATION, nodeRows, rolesWords, tripWords, WAYS, wireTrouble } from "strand/state/network.js";
 import { recordFacts, weightRows } from "strand/state/record.js";
 import { oneLine } from "strand/state/text.js";
 
@@ -26,7 +26,7 @@ export function NodeView({ id }) {
   const [polled, refresh] = usePoll(PATHS, EVERY_MS);
   const [told, refreshRecord] = usePoll({ detail: `/api/reputation/${id}` }, RECORD_EVERY_MS);
   const { data } = polled;
-  const row = data && nodeRows({ ...data, reputation: { nodes: [] } }).find(({ key }) => key === id);
+  const row = data && nodeRows({ ...data, reputation: NO_REPUTATION }).find(({ key }) => key === id);
   const refreshBoth = () => {
     refresh();
     refreshRecord();
@@ -63,7 +63,8 @@ function presentFacts(row, wire, now) {
   return [
     fact("Connection", [WAYS[row.way], row.direction].filter(Boolean).join(", "), connectionWords(row, now)),
     ...own,
-    row.speed !== null && fact("Speed and load", `${row.speed.toFixed(0)} tokens/s`, loadWords(row)),
+    row.speed !== null &&
+      fact("Speed and load", `${row.speed.toFixed(0)} tokens/s`, `In its last probe. ${loadWords(row)}`),
     row.tools !== "" && fact("Tests Rust", "yes", `With ${oneLine(row.tools, TEXT_CHARS_MAX)}.`),
     fact(
       "Addresses",

@@ -5,6 +5,7 @@ import { store } from "strand/live.js";
 import { CertificateTools } from "strand/parts/round/certificate.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
+import { lastReplies } from "strand/parts/poll.js";
 import { Replay } from "strand/parts/round/replay.js";
 import { Round } from "strand/parts/round/page.js";
 import { getJson } from "strand/state/api.js";
@@ -33,8 +34,7 @@ export function RoundView({ id }) {
   const tools = html`<${CertificateTools} id=${id} />`;
   return html`
     <h1>Round <${Key} value=${id} /></h1>
-    ${told && html`<${Replay} key=${id} replay=${told} tools=${tools} />`}
-    ${!told && round && html`<div class="round"><${Round} round=${round} live=${!over} tools=${tools} /></div>`}
+    ${(told || round) && html`<${Replay} key=${id} replay=${told} followed=${round} tools=${tools} />`}
     ${!told && !round && !fetched && html`<p class="muted" role="status">The round is being fetched.</p>`}
     ${!told && !round && fetched && html`<${Unknown} id=${id} reason=${replay?.note || error} />`}
   `;
@@ -53,7 +53,9 @@ function replayOf(known) {
  * reply, then `open` or `over`, as the round was when the reply was asked for.
  */
 function useReplay(id, round, over) {
-  const [state, setState] = useState({ replay: null, error: "", fetched: "" });
+  const path = `/api/rounds/${id}/replay`;
+  // What is over does not change any more.
+  const [state, setState] = useState(() => ({ replay: lastReplies.of({ path }).data?.path, error: "", fetched: "" }));
   const isPartial = Boolean(round?.incomplete);
   // Of another node's open round this node can tell no more than the stream does.
   const isMembers = Boolean(round?.joined && !round.asked);
@@ -63,10 +65,11 @@ function useReplay(id, round, over) {
     const stop = new AbortController();
     let timer = 0;
     const look = async (tries) => {
-      const { data, error } = await getJson(`/api/rounds/${id}/replay`, { signal: stop.signal });
+      const { data, error } = await getJson(path, { signal: stop.signal });
       if (stop.signal.aborted) return;
-      if (data && !isDone(data.events)) store.fold(id, data);
-      setState({ replay: data, error, fetched: over ? "over" : "open" });
+      if (data && isDone(data.events)) lastReplies.keep({ path }, { path: data }, Date.now());
+      else if (data) store.fold(id, data);
+      setState((before) => ({ replay: data ?? before.replay, error, fetched: over ? "over" : "open" }));
       const isLacking = isMembers && !(data && isDone(data.events));
       if (isLacking && tries < CERTIFICATE_PAUSES_MS.length) {
         timer = setTimeout(look, CERTIFICATE_PAUSES_MS[tries], tries + 1);

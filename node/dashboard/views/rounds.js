@@ -4,10 +4,12 @@ import { useEffect, useState } from "preact/hooks";
 import { store } from "strand/live.js";
 import { html } from "strand/parts/html.js";
 import { OpenRounds } from "strand/parts/open_rounds.js";
+import { lastReplies } from "strand/parts/poll.js";
 import { RoundFilters } from "strand/parts/round_filters.js";
 import { RoundRow } from "strand/parts/round_row.js";
 import { getJson } from "strand/state/api.js";
 import { isOver } from "strand/state/derived.js";
+import { moment } from "strand/state/format.js";
 import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, pathOf } from "strand/state/history.js";
 
 /**
@@ -27,7 +29,7 @@ export function RoundsView({ query }) {
       <${RoundFilters} filters=${filters} />
       ${page.error &&
       html`<div class="notice bad" role="alert">
-        <p>${page.error}</p>
+        <p>${page.error} ${page.data && `What stands here is of ${moment(page.at_ms)}.`}</p>
         <button type="button" class="small" onClick=${() => setTries(tries + 1)}>Try again</button>
       </div>`}
       ${page.data &&
@@ -37,18 +39,28 @@ export function RoundsView({ query }) {
   `;
 }
 
-/** A page of the history: the one before stays while another is loaded, so that nothing jumps. */
+/**
+ * A page of the history: the one before stays while another is loaded, so that nothing jumps. One that cannot be loaded
+ * is as the node told it last.
+ */
 function usePage(path, version) {
-  const [page, setPage] = useState({ data: null, error: "", isLoading: true });
+  const [page, setPage] = useState(() => ({ ...lastPage(path), error: "", isLoading: true }));
   useEffect(() => {
     const leaving = new AbortController();
     setPage((before) => ({ ...before, isLoading: true }));
     getJson(path, { signal: leaving.signal }).then(({ data, error }) => {
-      if (!leaving.signal.aborted) setPage({ data, error, isLoading: false });
+      if (leaving.signal.aborted) return;
+      if (data) lastReplies.keep({ page: path }, { page: data }, Date.now());
+      setPage({ ...lastPage(path), error, isLoading: false });
     });
     return () => leaving.abort();
   }, [path, version]);
   return page;
+}
+
+function lastPage(path) {
+  const { data, at_ms } = lastReplies.of({ page: path });
+  return { data: data?.page ?? null, at_ms };
 }
 
 /** Rounds of ours that have ended since the page was opened: with each the history has something new. */

@@ -75,7 +75,7 @@ function Drop({ take, isBusy }) {
     event.target.value = "";
   };
   return html`<div class=${`drop ${isOver ? "over" : ""}`}>
-    <p>Drop a certificate here, such as <code>answer.strand</code></p>
+    <p>Drop a certificate here, such as <code>b6191b4280cf309f.strand</code></p>
     <button type="button" class="primary" disabled=${isBusy} onClick=${() => input.current.click()}>
       Choose a file
     </button>

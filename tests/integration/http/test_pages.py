@@ -119,6 +119,34 @@ async def test_a_link_lets_one_browser_in_once(tmp_path: Path) -> None:
         assert (await Browser(browser.served).open(path)).status == 401
 
 
+async def test_a_browser_without_a_session_is_told_in_plain_words(tmp_path: Path) -> None:
+    """Programs get a line of JSON as ever; the page says no more than that, and its policy allows it nothing."""
+    accepts = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    async with open_browser(tmp_path, token=TOKEN) as browser:
+        program = await browser.request("GET", "/")
+        page = await browser.request("GET", "/", Accept=accepts)
+        assert (program.status, page.status) == (401, 401)
+        assert (program.headers["content-type"], page.headers["content-type"]) == (
+            "application/json",
+            "text/html; charset=utf-8",
+        )
+        assert b"<pre>strand ui</pre>" in page.body and b"src=" not in page.body and b"href=" not in page.body
+        same = ("www-authenticate", "content-security-policy", "cache-control", "x-content-type-options")
+        assert all(program.headers[name] == page.headers[name] for name in same)
+        # A link that was used, with whatever stands in it.
+        spent = await browser.request("GET", "/?code=<script>alert(1)</script>".replace("<", "%3C"), Accept=accepts)
+        assert (spent.status, spent.body) == (401, page.body)
+        head = await browser.request("HEAD", "/", Accept=accepts)
+        assert (head.status, head.body) == (401, b"")
+        # What is no page, and what was refused for another reason.
+        api = await browser.request("GET", "/api/status", Accept=accepts)
+        foreign = await browser.request("GET", "/", Accept=accepts, Origin="https://page.example")
+        assert [each.headers["content-type"] for each in (api, foreign)] == ["application/json"] * 2
+        assert (api.status, foreign.status) == (401, 403)
+        await browser.open((await new_link(browser)).removeprefix(browser.origin))
+        assert (await browser.request("GET", "/", Accept=accepts)).status == 200
+
+
 async def test_a_session_serves_nobody_but_pages_of_ours(tmp_path: Path) -> None:
     """Browsers attach its cookie to requests of other servers of this host; an old one tells nothing of the page."""
     async with open_browser(tmp_path, token=TOKEN, origins=(ALLOWED, "http://127.0.0.1:1")) as browser:

@@ -90,10 +90,10 @@ def test_the_closings_tell_what_they_count() -> None:
         "1 member removed for equivocation (R3)"
     )
     assert texts[6].startswith(
-        "wave 0: ballots of 4 of 4 judges, each on exactly the pairs assigned to it; a recount of 12"
+        "wave 1: ballots of 4 of 4 judges, each on exactly the pairs assigned to it; a recount of 12"
     )
     tested = [each.text for each in steps_to((TODAY / "disputed.certificate").read_bytes())]
-    assert tested[6].startswith("stage 0: reports of 8 of 8 testers")
+    assert tested[6].startswith("stage 1: reports of 8 of 8 testers")
 
 
 # -- one byte ----------------------------------------------------------------------------------------------------------

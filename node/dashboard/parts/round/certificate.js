@@ -5,6 +5,7 @@ import { Badge } from "strand/parts/badge.js";
 import { html } from "strand/parts/html.js";
 import { getBytes, postJson } from "strand/state/api.js";
 import { count } from "strand/state/format.js";
+import { certificateFile } from "strand/state/verification.js";
 
 /**
  * @param {{id: string}} props the round's id: 64 hexadecimal digits, as the route allows nothing else
@@ -20,7 +21,7 @@ export function CertificateTools({ id }) {
   };
   return html`
     <span class="row">
-      <a href=${path} download=${`${id.slice(0, 16)}.strand`}>Download</a>
+      <a href=${path} download=${certificateFile(id)}>Download</a>
       <button type="button" disabled=${state.busy} onClick=${verify}>${state.busy ? "Verifying" : "Verify"}</button>
     </span>
     <span role="status">

@@ -6,6 +6,7 @@ import { Badge } from "strand/parts/badge.js";
 import { Course } from "strand/parts/round/course.js";
 import { Compare } from "strand/parts/diff.js";
 import { html } from "strand/parts/html.js";
+import { Looks } from "strand/parts/key.js";
 import { Ladder } from "strand/parts/round/ladder.js";
 import { Matrix } from "strand/parts/round/matrix.js";
 import { Members } from "strand/parts/round/members.js";
@@ -13,15 +14,17 @@ import { Outcome } from "strand/parts/round/outcome.js";
 import { Question } from "strand/parts/round/question.js";
 import { Work } from "strand/parts/round/work.js";
 import { isOver, rankedAnswers, stateWords } from "strand/state/derived.js";
-import { moment } from "strand/state/format.js";
+import { duration, moment } from "strand/state/format.js";
+import { looksOf } from "strand/state/looks.js";
 import { outcomeBadge } from "strand/state/outcome.js";
 import { audienceWords, taskWords } from "strand/state/words.js";
 
 /**
- * @param {{round: import("../state/round.js").Round, live?: boolean, tools?: any}} props `live`: events still come;
- *   `tools`: what the host can do with the certificate
+ * @param {{round: import("../state/round.js").Round, live?: boolean, tools?: any, startMs?: number}} props `live`:
+ *   events still come; `tools`: what the host can do with the certificate; `startMs`: start of the simulated world in
+ *   which it was asked
  */
-export function Round({ round, live = false, tools = null }) {
+export function Round({ round, live = false, tools = null, startMs = null }) {
   const [chosen, setChosen] = useState(null);
   const { asked, joined, phases, reports, settled, ballots, strengths, decided, texts, work } = round;
   const answers = useMemo(() => rankedAnswers(round), [round.answers, strengths, settled, decided, texts]);
@@ -49,8 +52,10 @@ export function Round({ round, live = false, tools = null }) {
     () => html`<${Members} round=${round} />`,
     [asked, phases, reports, ballots, round.answers, isOver(round)],
   );
-  return html`
-    <${Head} round=${round} />
+  // The roster is known as a whole or not at all: nobody's look changes while the round goes on.
+  const looks = useMemo(() => looksOf(asked?.members ?? []), [asked]);
+  return html`<${Looks.Provider} value=${looks}>
+    <${Head} round=${round} startMs=${startMs} />
     ${(asked || phases.length > 0) && html`<${Course} round=${round} live=${live} />`}
     ${(joined || work.length > 0) && !asked && !phases.length && html`<${Elsewhere} isPast=${isOver(round)} />`}
     <${Outcome} round=${round} tools=${tools} />
@@ -59,7 +64,7 @@ export function Round({ round, live = false, tools = null }) {
     ${answers.length > 1 && compare}
     ${asked && members}
     ${work.length > 0 && html`<${Work} work=${work} />`}
-  `;
+  <//>`;
 }
 
 /** Numbers of the answers in the order of the ladder; those that were set aside have no place. */
@@ -73,8 +78,9 @@ function Elsewhere({ isPast }) {
   return html`<p class="notice">${who} Its course is known here once its certificate is.</p>`;
 }
 
-function Head({ round }) {
+function Head({ round, startMs }) {
   const { asked, decided } = round;
+  const isSimulated = startMs !== null;
   const look = decided && isOver(round) ? outcomeBadge(decided.outcome) : null;
   return html`
     <section class="panel" aria-labelledby="question-title">
@@ -82,9 +88,14 @@ function Head({ round }) {
         <h2 id="question-title">Question</h2>
         <${Badge} ...${look ?? { glyph: isOver(round) ? "" : "●", words: stateWords(round) }} />
         ${asked?.task && html`<${Badge} words=${taskWords(asked.task)} />`}
-        ${asked?.audience && html`<${Badge} words=${audienceWords(asked.audience)} />`}
+        ${isSimulated
+          ? html`<${Badge} words="simulated" />`
+          : asked?.audience && html`<${Badge} words=${audienceWords(asked.audience)} />`}
         ${asked?.gold && html`<${Badge} words="gold: the node knows the right answer" />`}
-        ${asked?.asked_ms > 0 && html`<span class="end muted">${moment(asked.asked_ms)}</span>`}
+        ${asked?.asked_ms > 0 &&
+        html`<span class="end muted">
+          ${isSimulated ? `asked ${duration(asked.asked_ms - startMs)} after the start` : moment(asked.asked_ms)}
+        </span>`}
       </div>
       <${Question} asked=${asked} />
     </section>

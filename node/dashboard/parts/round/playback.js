@@ -17,9 +17,12 @@ const TAKEN = "input, select, textarea, button, a, summary, [tabindex='0'], [con
  * @param {import("../state/player.js").Recording} recording
  */
 export function usePlayer(recording) {
-  const [state, setState] = useState(() => standing(recording.length));
+  // The state belongs to one recording; another one stands at its end from its first picture on.
+  const [kept, setKept] = useState({ recording, state: standing(recording.length) });
+  const stateOf = (known) => (known.recording === recording ? known.state : standing(recording.length));
+  const state = stateOf(kept);
+  const setState = (change) => setKept((known) => ({ recording, state: change(stateOf(known)) }));
   const round = useMemo(() => recording.roundAt(state.position), [recording, state.position]);
-  useEffect(() => setState(standing(recording.length)), [recording]);
   useEffect(() => {
     if (!state.playing) return undefined;
     let frame = 0;
@@ -64,7 +67,7 @@ export function Playback({ recording, state, moves }) {
           <span aria-hidden="true">←</span><span class="spoken">One step back</span>
         </button>
         <button type="button" class="primary" onClick=${moves.toggle} title="Play or pause (space)">
-          <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span>${label}
+          <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span><span class="playback-label">${label}</span>
         </button>
         <button type="button" onClick=${() => moves.by(1)} disabled=${isAtEnd} title="One step forward (→)">
           <span aria-hidden="true">→</span><span class="spoken">One step forward</span>
@@ -88,7 +91,7 @@ export function Playback({ recording, state, moves }) {
         <span class="number">${position} / ${recording.length}</span>
       </div>
       <p class="row playback-words">
-        <span>${time}${words}.</span>
+        <span class="playback-event">${time}${words}.</span>
         <span class="end muted">
           ${recording.hasTimes
             ? "Stored events with their times; long pauses are shortened."

@@ -4,6 +4,7 @@ import { useMemo } from "preact/hooks";
 import { html } from "strand/parts/html.js";
 import { Playback, usePlayer } from "strand/parts/round/playback.js";
 import { Round } from "strand/parts/round/page.js";
+import { isOver } from "strand/state/derived.js";
 import { Recording } from "strand/state/player.js";
 import { oneLine } from "strand/state/text.js";
 
@@ -13,17 +14,23 @@ const UNKNOWN = "Nothing is known of this round.";
 const NOTE_CHARS_MAX = 300;
 
 /**
- * @param {{replay: {events: Object[], answers: Object[], note?: string}, tools?: any}} props `replay` as
- *   `GET /api/rounds/{id}/replay` and `POST /api/replay` have it; `tools`: what the host can do with the certificate
+ * @param {{replay: {events: Object[], answers: Object[], note?: string} | null,
+ *   followed?: import("../../state/round.js").Round | null, tools?: any, startMs?: number}} props `replay` as
+ *   `GET /api/rounds/{id}/replay` and `POST /api/replay` have it; null while there is only what is `followed` live. The
+ *   same components show that, so that what a reader has unfolded or chosen stays. The others as `Round` takes them
  */
-export function Replay({ replay, tools }) {
-  const recording = useMemo(() => new Recording(replay.events, replay.answers), [replay]);
+export function Replay({ replay, followed = null, tools, startMs }) {
+  const recording = useMemo(() => new Recording(replay?.events ?? [], replay?.answers ?? []), [replay]);
   const { round, state, moves } = usePlayer(recording);
-  if (!recording.length) return html`<p class="notice">${oneLine(replay.note || UNKNOWN, NOTE_CHARS_MAX)}</p>`;
+  const isRecorded = recording.length > 0;
+  if (!isRecorded && !followed) {
+    return html`<p class="notice">${oneLine(replay?.note || UNKNOWN, NOTE_CHARS_MAX)}</p>`;
+  }
+  const shown = isRecorded ? round : followed;
   return html`
     <div class="round">
-      <${Round} round=${round} tools=${tools} />
-      <${Playback} recording=${recording} state=${state} moves=${moves} />
+      <${Round} round=${shown} live=${!isRecorded && !isOver(shown)} tools=${tools} startMs=${startMs} />
+      ${isRecorded && html`<${Playback} recording=${recording} state=${state} moves=${moves} />`}
     </div>
   `;
 }

@@ -174,7 +174,6 @@ async def test_a_question_that_begins_no_round_says_why(error: AskError, status:
         (f"/api/rounds/{Digest(bytes(32)).hex()}", 404, "no such round"),
         ("/api/rounds/zz/answers", 400, "64 hexadecimal digits"),
         ("/api/reputation/zz", 400, "a key is 64 hexadecimal digits"),
-        (f"/api/reputation/{'00' * 32}", 404, "no such node"),
         (f"/api/rounds/{Digest(bytes(32)).hex()}/answers", 404, "no such round"),
         (f"/api/rounds/{Digest(bytes(32)).hex()}/replay", 404, "no such round"),
         ("/api/wait?surprise=1", 400, "this takes offers, timeout_ms"),

@@ -104,7 +104,9 @@ async def test_one_node_is_shown_with_its_rounds(tmp_path: Path) -> None:
     """Given a gold round, then what it says of a node stands beside the node's statistics."""
     round_ = told({"a": "A", "b": "B", "c": "A"})
     async with interface(tmp_path) as here:
-        assert (await here.http.get(f"/api/reputation/{key('a').hex()}")).status_code == 404
+        unknown = await here.http.get(f"/api/reputation/{key('a').hex()}")
+        nothing = {"key": key("a").hex(), "specialty": "rust", "reputation": None, "rounds": [], "complete": True}
+        assert (unknown.status_code, unknown.json()) == (200, nothing), "that nothing is known is an answer"
         here.reputation.finished(round_.certificate)
         await here.reputation.settled()
         summary = CertificateSummary(round_.record.id, Outcome.DECIDED, key("a"), 7)

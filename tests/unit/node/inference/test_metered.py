@@ -33,6 +33,16 @@ async def test_answers_and_judgements_are_counted_and_handed_on() -> None:
     assert engine.cache is None
 
 
+async def test_an_answer_that_took_no_time_has_no_speed(autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
+    """Else a scripted engine would say tens of thousands of tokens a second."""
+    engine = await metered()
+    await engine.answer(single("q"), TaskType.CODE, SAMPLING)
+    assert engine.tokens_per_second == 0
+    await engine.probe()
+    await engine.answer(single("q"), TaskType.CODE, SAMPLING)
+    assert engine.tokens_per_second == TOKENS_PER_SECOND
+
+
 async def test_a_failure_is_counted_with_its_line_and_goes_on() -> None:
     """Nobody listens on the discard port."""
     async with open_engine(EngineConfig(kind="openai", url="http://127.0.0.1:9")) as away:

@@ -16,6 +16,8 @@ from consensus.learning.experience import Experience, QueryPriors
 from consensus.learning.roster import SeatWeights
 from consensus.learning.waves import MODELS
 from consensus.rounds.admission import STRANGER_PHASE_MS, Refusal, Shares, WorkingPlace
+from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from node.clock import Clock
 from node.config import CapacityTable, NodeConfig, ServeTable, TrustTable
 from node.inference import EngineConfig
@@ -31,7 +33,7 @@ from protocol.conversation import single
 from protocol.limits import DURATION_MS_MAX
 from protocol.types import ONE, Digest, TaskType
 from tests.support.stores import opened
-from tests.support.swarm import Swarm, keypair
+from tests.support.swarm import Swarm, keypair, params
 
 OWN, NAMED, TRUSTED, EARNED, STRANGER = (
     keypair(name).public for name in ("own", "named", "trusted", "earned", "strange")
@@ -219,6 +221,16 @@ async def test_the_account_survives_a_restart(tmp_path: Path) -> None:
     async with serving(tmp_path, config()) as at:
         at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms(), again=True)
         assert at.spent(24, at._clock.now_ms())["strangers"] == Spent(1, 10, 20), "a recovered round is no second one"
+
+
+async def test_our_own_rounds_count_as_their_tokens_do(tmp_path: Path) -> None:
+    async with serving(tmp_path, config()) as at:
+        node, now_ms = Participant(keypair("a"), params(), admission=at), at._clock.now_ms()
+        assert isinstance(node.ask(Swarm("abcd").query(sent_at_ms=now_ms), LeftOut(), now_ms), tuple)
+        while node.take_local_message(now_ms) is not None:
+            pass
+        at.charge(keypair("a").public, 10, 20)
+        assert at.ledger.by_requester(now_ms) == [(keypair("a").public, Spent(1, 10, 20))]
 
 
 async def test_refusals_are_counted_and_logged_with_their_reason(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""Notes of running nodes: which one a command without an address means."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from node.cli.main import run
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.running import NOTE_BYTES_MAX, RunningNode, noted, notes_folder, only_running, running_nodes
+
+ALONE = RunningNode("http://127.0.0.1:4212", "work", 2_000)
+FIRST = RunningNode("http://127.0.0.1:50001", "node-0", 3_000, launcher=7)
+SECOND = RunningNode("http://127.0.0.1:50002", "node-1", 4_000, launcher=7)
+
+
+def test_a_node_is_found_while_it_runs(home: Path) -> None:
+    assert running_nodes() == []
+    with noted(ALONE):
+        assert running_nodes() == [ALONE]
+        (note,) = notes_folder().iterdir()
+        assert note.is_relative_to(home) and note.stat().st_mode & 0o077 == notes_folder().stat().st_mode & 0o077 == 0
+    assert running_nodes() == [] and list(notes_folder().iterdir()) == []
+
+
+def test_of_a_swarm_the_first_is_meant() -> None:
+    with noted(SECOND), noted(FIRST):
+        assert only_running(running_nodes()) == FIRST
+        with noted(ALONE):
+            assert running_nodes() == [ALONE, FIRST]
+
+
+def test_several_are_named_in_one_line() -> None:
+    assert only_running([]) is None
+    with pytest.raises(CliError) as told:
+        only_running([ALONE, FIRST])
+    assert told.value.code is Exit.USAGE
+    assert str(told.value) == (
+        "several nodes of yours run; choose one: "
+        "--url http://127.0.0.1:4212 (work), or --url http://127.0.0.1:50001 (node-0)"
+    )
+
+
+KILLED = """
+import sys
+from node.cli.parts.running import RunningNode, noted
+with noted(RunningNode("http://127.0.0.1:1", "killed", 1)):
+    print("noted", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_node_is_not_found_and_its_note_goes(home: Path) -> None:
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-P", "-c", KILLED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"noted\n"
+        assert [each.name for each in running_nodes()] == ["killed"]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with noted(ALONE):
+        assert len(list(notes_folder().iterdir())) == 1
+    assert running_nodes() == [] and list(notes_folder().iterdir()) == []
+
+
+def test_what_is_no_note_is_no_node(home: Path) -> None:  # noqa: ARG001 - it is where the notes are
+    notes_folder().mkdir(parents=True)
+    (notes_folder() / "junk.json").write_text("{")
+    (notes_folder() / "long.json").write_bytes(b" " * (NOTE_BYTES_MAX + 1))
+    assert running_nodes() == []
+
+
+@pytest.mark.parametrize(("nodes", "code"), [((), Exit.UNREACHABLE), ((ALONE, FIRST), Exit.USAGE)])
+def test_the_page_of_no_node_and_of_several(
+    nodes: tuple[RunningNode, ...], code: Exit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody listens at a port of the system's that no server has.
+    monkeypatch.setenv("STRAND_API_BIND", "127.0.0.1:1")
+    with ExitStack() as running:
+        for node in nodes:
+            running.enter_context(noted(node))
+        assert run(["ui", "--no-open"]) == code
+    told = capsys.readouterr().err.strip()
+    assert told.count("\n") == 0 and ("strand run" in told if not nodes else FIRST.url in told)
