@@ -75,6 +75,14 @@ def stock_logging() -> Iterator[None]:
     yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let nodes that tests start keep their notes (node/cli/parts/running.py) out of the developer's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_umask() -> Iterator[None]:
     """Give back the umask: a command that runs within a test makes this process's files private (node/hardening.py)."""

@@ -9,9 +9,10 @@ from cyclopts import Parameter
 from msgspec import to_builtins
 
 from node.api.ui import UiLink
-from node.cli.parts.client import open_client
+from node.cli.parts.client import node_address
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, print_line, stderr
 from node.cli.parts.running import only_running, running_nodes
+from node.client import connect
 from node.client.errors import UnreachableError
 
 
@@ -44,16 +45,18 @@ async def _link(source: Source, url: str | None) -> UiLink:
 
     Raises CliError if several others run, ConfigError, and ClientError.
     """
+    address, token = node_address(source, url)
     try:
-        return await _link_of(source, url)
+        return await _link_of(address, token)
     except UnreachableError:
-        node = None if url is not None or source.is_given else only_running(running_nodes())
+        others = [node for node in running_nodes() if node.url != address]
+        node = None if url is not None or source.is_given else only_running(others)
         if node is None:
             raise
     stderr().print(outside(f"the node that runs here is {node.name}, at {node.url}"), soft_wrap=True, highlight=False)
-    return await _link_of(source, node.url)
+    return await _link_of(node.url, "")  # the token is the configured node's
 
 
-async def _link_of(source: Source, url: str | None) -> UiLink:
-    async with open_client(source, url) as client:
+async def _link_of(url: str, token: str) -> UiLink:
+    async with connect(url, token) as client:
         return await client.ui_link()

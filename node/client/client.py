@@ -216,7 +216,7 @@ class Client:
         return await self._call(ops.REPUTATION)
 
     async def node_reputation(self, key: str) -> NodeDetail:
-        """Return what the node knows of one other node, and what that did in its latest rounds."""
+        """Return what the node knows of another's key, which may be nothing, and what that did in its latest rounds."""
         path = ops.NODE_REPUTATION.path.format(key=key)
         return await self._call(ops.NODE_REPUTATION, timeout_s=VERIFY_S, path=path)
 

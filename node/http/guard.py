@@ -17,7 +17,7 @@ from node.http.no_session import no_session_page, wants_page
 from node.http.origins import Caller, ForeignError, Origins, allowing
 from node.http.places import Places
 from node.http.replies import refusal
-from node.http.sessions import Sessions
+from node.http.sessions import LINK_S, Sessions
 from node.overlay.addresses import AddressClass, class_of
 
 LOOPBACK_PAUSE_S_MAX: Final = 2.0
@@ -28,7 +28,9 @@ PAUSED_MAX: Final = 32
 
 NO_TOKEN: Final = "a token is needed: Authorization: Bearer TOKEN (for `strand`: api.token, or STRAND_API_TOKEN)"
 WRONG_TOKEN: Final = "this is the token of no API key here: the configuration has them (for `strand`: STRAND_API_TOKEN)"
-NO_SESSION: Final = "this page needs a session: `strand ui` makes a link that opens one, valid once and for 60 s"
+NO_SESSION: Final = (
+    f"this page needs a session: `strand ui` makes a link that opens one, valid once and for {LINK_S:.0f} s"
+)
 
 PROBED: Final = frozenset({ops.LIVE.path, ops.READY.path})
 """Paths that need no token: orchestrators' probes rarely have one, and the replies say nothing of the node's owner, key

@@ -5,7 +5,9 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
 
-_PAGE: Final = b"""<!doctype html>
+from node.http.sessions import LINK_S, SESSION_S
+
+_PAGE: Final = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -18,8 +20,8 @@ _PAGE: Final = b"""<!doctype html>
 <h1>This browser is not let in yet</h1>
 <p>This node's dashboard opens by a link that lets one browser in. On the node's machine, type:</p>
 <pre>strand ui</pre>
-<p>It prints the link and opens it. A link is valid once, and for 60 seconds.</p>
-<p>If you were in before: a session ends after twelve hours, and when the node is started again.</p>
+<p>It prints the link and opens it. A link is valid once, and for {LINK_S:.0f} seconds.</p>
+<p>If you were in before: a session ends after {SESSION_S / 3_600:.0f} hours, and when the node is started again.</p>
 </main>
 </body>
 </html>

@@ -17,9 +17,9 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 
 _DESCRIPTION: Final = (
     "What one Strand node shows and does for its owner. Replies carry no-store headers. Errors are one line of JSON; "
-    "below /v1 they have OpenAI's form. A node without API keys serves this machine's programs alone; with some it "
-    "wants the token of one of them, `Authorization: Bearer TOKEN`, or the session of a browser that a link let in. "
-    "At /mcp it speaks the Model Context Protocol, which describes itself."
+    "below /v1 they have OpenAI's form, and at / a browser gets a page. A node without API keys serves this machine's "
+    "programs alone; with some it wants the token of one of them, `Authorization: Bearer TOKEN`, or the session of a "
+    "browser that a link let in. At /mcp it speaks the Model Context Protocol, which describes itself."
 )
 
 _PORT: Final = 4210

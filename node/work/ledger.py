@@ -1,6 +1,5 @@
 """This node's costs: rounds, tokens and engine time by requester and hour. No I/O, no clock."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -29,8 +28,8 @@ class Spent:
     engine_ms: int = 0
 
     def add(self, other: "Spent", share: float = 1.0) -> None:
-        """Add a share of another sum; a part of a round counts as one, so that no tokens stand beside no rounds."""
-        self.rounds += math.ceil(share * other.rounds)
+        """Add a share of another sum."""
+        self.rounds += round(share * other.rounds)
         self.tokens += round(share * other.tokens)
         self.engine_ms += round(share * other.engine_ms)
 

@@ -166,7 +166,8 @@ class Serving(Admission):
 
     def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
         """Remember the requester of a round, and charge for it unless it began before a restart."""
-        self._remember(id, query.author)
+        if query.author != self._own:  # whoever is not remembered is the owner
+            self._remember(id, query.author)
         if not again:
             self.ledger.add(query.author, Spent(rounds=1), now_ms)
 

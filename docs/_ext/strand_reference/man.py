@@ -88,6 +88,7 @@ def _foot(see: Sequence[str]) -> list[str]:
     lines += [".SH ENVIRONMENT", *text(ENVIRONMENT), ".SH FILES"]
     lines += [".TP", bold("~/.config/strand/node.toml"), "The configuration."]
     lines += [".TP", bold("~/.local/share/strand"), "Key, store and certificates."]
+    lines += [".TP", bold("~/.local/state/strand/running"), "Addresses of nodes that run, for \\fBstrand ui\\fR."]
     if see:
         lines += [".SH SEE ALSO", ", ".join(f"{bold(name)}({SECTION})" for name in see)]
     return lines

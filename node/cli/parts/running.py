@@ -1,5 +1,6 @@
 """Nodes of this user that run on this machine: each keeps a note of its address, by which `strand ui` finds it."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -12,13 +13,17 @@ import msgspec
 import platformdirs
 
 from node.cli.parts.errors import CliError, Exit
-from node.files import FileError, remove_if_broken, writing
+from node.files import remove_if_broken, writing
 
 NOTES_MAX: Final = 256
 """Notes that are read: many times the nodes that a machine runs. Those of killed nodes are removed by readers."""
 
 NOTE_BYTES_MAX: Final = 4_096
-"""Largest note in bytes: an address, a name and three numbers."""
+"""Largest note in bytes: an address, a name and two numbers."""
+
+DRAFTS_MAX: Final = 16
+"""Drafts of a note before the node goes without: a reader takes one for a killed node's only if it looks within the
+microseconds before its lock."""
 
 LISTED_MAX: Final = 8
 """Nodes that a line lists."""
@@ -46,30 +51,37 @@ def notes_folder() -> Path:
 def noted(node: RunningNode) -> Iterator[None]:
     """Keep a note of a running node. Raises UnwritableError.
 
-    Its file is locked as long as the process lives, however that ends, and appears only when it is locked and whole.
+    Its file is locked as long as the process lives, however that ends.
     """
-    # Whoever reads removes the notes of killed nodes, and may never come.
-    running_nodes()
-    folder = notes_folder()
-    name = f"{os.getpid()}-{secrets.token_hex(4)}.json"
-    draft, path = folder / f".{name}", folder / name
-    with writing(path):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    _notes()  # whoever reads removes the notes of killed nodes, and may never come
+    with writing(notes_folder()):
+        notes_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        path, file = _locked_file()
     try:
-        with writing(path), remove_if_broken(draft):
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with writing(path), remove_if_broken(path):
             os.write(file, msgspec.json.encode(node))
-            draft.replace(path)
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that has become read-only keeps it, as it does a killed node's
+            path.unlink(missing_ok=True)
         os.close(file)
+
+
+def _locked_file() -> tuple[Path, int]:
+    """Create a file that this process has locked. Raises OSError."""
+    for _ in range(DRAFTS_MAX):
+        path = notes_folder() / f"{os.getpid()}-{secrets.token_hex(4)}.json"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return path, file
+        os.close(file)  # a reader was first, took it for a killed node's, and removed it
+    raise BlockingIOError(errno.EAGAIN, "readers removed every draft")
 
 
 def running_nodes() -> list[RunningNode]:
     """Return the nodes that run, by the time of their start; of a swarm only the first, which its launcher asks."""
-    found = sorted(filter(None, map(_read, _files())), key=lambda node: node.started_ms)
+    found = sorted(_notes(), key=lambda node: node.started_ms)
     launchers: set[int] = set()
     firsts = []
     for node in found:
@@ -84,19 +96,24 @@ def only_running(nodes: Sequence[RunningNode]) -> RunningNode | None:
     """Return the one node of these; None if there is none. Raises CliError, which names them, if there are several."""
     if len(nodes) > 1:
         listed = ", or ".join(f"--url {node.url} ({node.name})" for node in nodes[:LISTED_MAX])
+        listed += f", and {len(nodes) - LISTED_MAX} more" if len(nodes) > LISTED_MAX else ""
         raise CliError(f"several nodes of yours run; choose one: {listed}", Exit.USAGE)
     return nodes[0] if nodes else None
 
 
-def _files() -> list[Path]:
+def _notes() -> list[RunningNode]:
+    """Return what the notes say, and remove those of killed nodes."""
+    paths: list[Path] = []
     with suppress(OSError):
-        return sorted(notes_folder().glob("*.json"))[:NOTES_MAX]
-    return []
+        paths = sorted(path for path in notes_folder().glob("*.json") if path.is_file())[:NOTES_MAX]
+    return list(filter(None, map(_read, paths)))
 
 
 def _read(path: Path) -> RunningNode | None:
     """Return what a note says; None, and the file is removed, if the process that wrote it has ended."""
-    with suppress(OSError, FileError, msgspec.DecodeError), path.open("rb") as file:
+    # O_NONBLOCK: a pipe that takes the note's place meanwhile must not hang whoever looks.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with suppress(OSError, msgspec.DecodeError), os.fdopen(os.open(path, flags), "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,5 +1,6 @@
 """Notes of running nodes: which one a command without an address means."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -67,10 +68,26 @@ def test_a_killed_node_is_not_found_and_its_note_goes(home: Path) -> None:
     assert running_nodes() == [] and list(notes_folder().iterdir()) == []
 
 
+def test_a_reader_may_look_between_the_file_and_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, looks = fcntl.flock, []
+
+    def late(file: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not looks:
+            looks.append(running_nodes())
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with noted(ALONE):
+        assert looks == [[]] and running_nodes() == [ALONE]
+
+
 def test_what_is_no_note_is_no_node(home: Path) -> None:  # noqa: ARG001 - it is where the notes are
     notes_folder().mkdir(parents=True)
     (notes_folder() / "junk.json").write_text("{")
     (notes_folder() / "long.json").write_bytes(b" " * (NOTE_BYTES_MAX + 1))
+    os.mkfifo(notes_folder() / "pipe.json")
+    (notes_folder() / "folder.json").mkdir()
+    (notes_folder() / "link.json").symlink_to("/dev/zero")
     assert running_nodes() == []
 
 

@@ -15,12 +15,12 @@ def everybody(_: Key) -> bool:
 
 
 def test_a_part_of_the_oldest_hour_has_rounds_as_it_has_tokens() -> None:
-    """Many requesters of one round each are many rounds, and what is left of a single one is no free work."""
+    """Many requesters of one round each are many rounds: they are summed before their share is taken."""
     ledger = Ledger([])
     for number in range(8):
         ledger.add(key(number), Spent(rounds=1, tokens=1_000), NOW_MS)
     assert ledger.lately(1, NOW_MS + HOUR_MS + HOUR_MS // 4, everybody) == Spent(6, 6_000)
-    assert ledger.lately(1, NOW_MS + HOUR_MS + 9 * HOUR_MS // 10, lambda each: each == key(0)) == Spent(1, 100)
+    assert ledger.lately(1, NOW_MS + HOUR_MS + 9 * HOUR_MS // 10, lambda each: each == key(0)) == Spent(0, 100)
 
 
 def test_an_hour_slides() -> None:
