@@ -21,7 +21,7 @@ function replying(status, body) {
 
 test("a reply is its JSON", async () => {
   replying(200, '{"live":true}');
-  assert.deepEqual(await getJson("/health/live"), { data: { live: true }, error: "", status: 200 });
+  assert.deepEqual(await getJson("/health/live"), { data: { live: true }, error: "", status: 200, bytes: 13 });
 });
 
 test("a refusal is its line, in both forms", async () => {

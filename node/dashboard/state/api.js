@@ -37,7 +37,7 @@ const failed = (error, status) => ({ data: null, error, status });
  * Fetch JSON.
  * @param {string} path
  * @param {{signal?: AbortSignal}} [options]
- * @returns {Promise<{data: any, error: string, status: number}>}
+ * @returns {Promise<{data: any, error: string, status: number, bytes?: number}>} `bytes`: size of a good reply
  */
 export function getJson(path, options = {}) {
   return request(path, { method: "GET", ...options });
@@ -46,7 +46,7 @@ export function getJson(path, options = {}) {
 /**
  * Fetch bytes.
  * @param {string} path
- * @returns {Promise<{data: Uint8Array | null, error: string, status: number}>}
+ * @returns {Promise<{data: Uint8Array | null, error: string, status: number, bytes?: number}>}
  */
 export function getBytes(path) {
   return request(path, { method: "GET" }, (bytes) => bytes);
@@ -57,7 +57,7 @@ export function getBytes(path) {
  * @param {string} path
  * @param {any} body a value, or an ArrayBuffer, Blob or Uint8Array
  * @param {{signal?: AbortSignal}} [options]
- * @returns {Promise<{data: any, error: string, status: number}>}
+ * @returns {Promise<{data: any, error: string, status: number, bytes?: number}>}
  */
 export function postJson(path, body, options = {}) {
   const raw = body instanceof ArrayBuffer || body instanceof Blob || ArrayBuffer.isView(body);
@@ -124,12 +124,12 @@ export async function send(path, options, deadline) {
  * @param {Response} reply
  * @param {Deadline} deadline
  * @param {(bytes: Uint8Array) => any} [decode] else the reply is JSON
- * @returns {Promise<{data: any, error: string, status: number}>}
+ * @returns {Promise<{data: any, error: string, status: number, bytes?: number}>}
  */
 export async function read(reply, deadline, decode = parsed) {
   try {
     const bytes = await wholeBody(reply);
-    if (reply.ok) return { data: decode(bytes), error: "", status: reply.status };
+    if (reply.ok) return { data: decode(bytes), error: "", status: reply.status, bytes: bytes.length };
     const line = reply.status === 401 ? SESSION_OVER : lineOf(parsed(bytes), reply.status);
     return failed(line, reply.status);
   } catch (error) {
