@@ -13,13 +13,13 @@ const CANCELLED = "The request was cancelled.";
 export const REPLY_MS_MAX = 10_000;
 
 /**
- * Longest wait in ms for a whole reply that the node reads from its disk, writes there, or verifies: some seconds for
- * the largest certificate, and the wait for others before it. As VERIFY_S of node/client.
+ * Longest wait in ms for a whole reply for which the node verifies a certificate, reads many, or writes to its disk:
+ * some seconds for the largest certificate, and the wait for others before it. As VERIFY_S of node/client.
  */
 export const WORK_MS_MAX = 120_000;
 
-/** Paths of such replies. */
-const WORK = /^\/api\/(?:certificates|pause|replay|reputation\/|resume|rounds|verify)/;
+/** Paths of such replies; of a round they may need its certificate. Lists, and a word to a round, are at hand. */
+const WORK = /^\/api\/(?:certificates|pause|replay|reputation\/|resume|rounds\/[^/]+(?:\/(?:answers|replay))?$|verify)/;
 
 /**
  * Longest reply in bytes: the course of a round has 64 answers of 64 KiB with every character escaped at worst, which
