@@ -22,7 +22,11 @@ def test_a_part_that_is_asked_for_by_itself_says_how_old_it_is(visitor: Visitor,
     """The peers are told, and the statistics are not."""
     address, part, shown = {
         "network": ("network", "Weights of votes", "table.sortable"),
-        "node": (f"network/{swarm.swarm.nodes[1].key}", "Its record and its rounds", "h2:has-text('Its latest rounds')"),
+        "node": (
+            f"network/{swarm.swarm.nodes[1].key}",
+            "Its record and its rounds",
+            "h2:has-text('Its latest rounds')",
+        ),
     }[view]
     page = visitor.go(address)
     expect(page.get_by_text(f"{part}: as of")).to_be_visible()
