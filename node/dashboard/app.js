@@ -2,11 +2,11 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { connection, followNode } from "strand/live.js";
+import { connection, followNode, meetNode, node, nodesBefore } from "strand/live.js";
 import { ConnectionBadge } from "strand/parts/connection.js";
 import { html } from "strand/parts/html.js";
 import { ThemeButton } from "strand/parts/theme.js";
-import { getJson, SESSION_OVER } from "strand/state/api.js";
+import { SESSION_OVER } from "strand/state/api.js";
 import { shortKey } from "strand/state/format.js";
 import { parseRoute, queryOf, VIEWS } from "strand/state/route.js";
 import { oneLine } from "strand/state/text.js";
@@ -37,7 +37,6 @@ const NAME_CHARS_MAX = 24;
 const FAULT = "This page has a fault and may show what is no longer so: load it again. Its console says more.";
 
 const route = signal(routeNow());
-const node = signal(null);
 const fault = signal("");
 
 addEventListener("hashchange", () => (route.value = routeNow()));
@@ -61,8 +60,8 @@ export function App() {
   }, []);
   const isLive = connection.value.state === "live";
   useEffect(() => {
-    // A node that was started again may have another name, and is asked anew.
-    if (isLive) getJson("/api/status").then(({ data }) => (node.value = data ?? node.value));
+    // A node that was started again may have another name, or be another one.
+    if (isLive) meetNode();
   }, [isLive]);
   return html`
     <a class="skip" href="#main" onClick=${(event) => skipTo(event, main.current)}>Skip to the content</a>
@@ -70,7 +69,7 @@ export function App() {
     <main id="main" tabindex="-1" ref=${main}>
       ${fault.value && html`<p class="notice bad" role="alert">${fault.value}</p>`}
       ${connection.value.state === "refused" && html`<p class="notice bad" role="alert">${SESSION_OVER}</p>`}
-      <${SCREENS[view]} key=${`${view}/${id}`} id=${id} query=${query} />
+      <${SCREENS[view]} key=${`${view}/${id}/${nodesBefore.value}`} id=${id} query=${query} />
     </main>
   `;
 }

@@ -21,7 +21,7 @@ function replying(status, body) {
 
 test("a reply is its JSON", async () => {
   replying(200, '{"live":true}');
-  assert.deepEqual(await getJson("/health/live"), { data: { live: true }, error: "", status: 200 });
+  assert.deepEqual(await getJson("/health/live"), { data: { live: true }, error: "", status: 200, bytes: 13 });
 });
 
 test("a refusal is its line, in both forms", async () => {
@@ -88,10 +88,16 @@ test("a reply has to come in time, with its whole body", async (t) => {
   assert.equal(timers.waiting, 0, "a reply ends the wait for it");
 });
 
-test("what makes work for the node may take longer", async (t) => {
+test("what makes work for the node may take longer; a list, or a word to it, may not", async (t) => {
   const timers = new Timers(t);
   silent();
-  for (const path of ["/api/verify", "/api/rounds?limit=20", `/api/rounds/${"ab".repeat(32)}/replay`]) {
+  const round = `/api/rounds/${"ab".repeat(32)}`;
+  for (const path of ["/api/rounds?limit=20", "/api/rounds", `${round}/cancel`, "/api/reputation"]) {
+    const asked = postJson(path, {});
+    await timers.pass(REPLY_MS_MAX);
+    assert.equal((await asked).error, "The node did not answer within 10 s.", path);
+  }
+  for (const path of ["/api/verify", round, `${round}/replay`, `${round}/answers`, "/api/reputation/ab"]) {
     const asked = postJson(path, {});
     await timers.pass(REPLY_MS_MAX);
     assert.equal(timers.waiting, 1, path);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ago, count, duration, moment, percent, shortKey, size } from "strand/state/format.js";
+import { ago, count, duration, moment, percent, shortKey, size, toldAt } from "strand/state/format.js";
 
 test("a probability is never called certain unless it is", () => {
   const told = [0, 0.004, 0.5, 0.994, 0.999, 1].map(percent);
@@ -21,6 +21,12 @@ test("how long ago", () => {
   assert.deepEqual(told, ["just now", "2 min ago", "3 h ago", "5 d ago"]);
   assert.match(ago(now - 100 * 86_400_000, now), /^2024-11-\d\d$/);
   assert.equal(ago(now + 5_000, now), "just now");
+});
+
+test("what was told today has a time, what is older has its day, too", () => {
+  const noon = new Date(2025, 2, 9, 12, 0, 7).getTime();
+  assert.equal(toldAt(noon, noon + 3_600_000), "12:00:07");
+  assert.equal(toldAt(noon, noon + 24 * 3_600_000), "2025-03-09 12:00:07");
 });
 
 test("a moment that is none", () => {

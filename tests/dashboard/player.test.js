@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { advance, PAUSE_MS_MAX, Recording, seek, standing, STEP_MS, toggle } from "strand/state/player.js";
+import {
+  advance, isFinal, PAUSE_MS_MAX, reachesEnd, Recording, seek, standing, STEP_MS, toggle,
+} from "strand/state/player.js";
 import { emptyRound, reduceAll } from "strand/state/round.js";
 
 const EVENTS = JSON.parse(readFileSync(new URL("round.json", import.meta.url)));
@@ -75,4 +77,15 @@ test("seeking stays within the recording; a recording without events does not pl
   const nothing = new Recording([]);
   assert.equal(toggle(nothing, standing()).playing, false);
   assert.deepEqual(nothing.roundAt(5), emptyRound());
+});
+
+test("a replay that reaches the end of its round may still get more events, unless it is final", () => {
+  const replay = (source, ...kinds) => ({ source, events: kinds.map((event) => ({ event, role: "requester" })) });
+  const told = (each) => [reachesEnd(each), isFinal(each)];
+  assert.deepEqual(told(null), [false, false]);
+  assert.deepEqual(told(replay("certificate")), [false, false], "one of an earlier version has no events");
+  assert.deepEqual(told(replay("certificate", "asked", "certified")), [true, true]);
+  assert.deepEqual(told(replay("events", "asked", "certified")), [true, false]);
+  assert.deepEqual(told(replay("events", "asked", "ended")), [true, true]);
+  assert.deepEqual(told({ source: "events", events: [{ event: "ended", role: "member" }] }), [false, false]);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LastReplies, loadAll, PAUSE_MS_MAX, pauseMs, REPLIES_MAX, startPoll } from "strand/state/poll.js";
+import { lastOfAll, loadAll, PAUSE_MS_MAX, pauseMs, startPoll } from "strand/state/poll.js";
+import { LastReplies } from "strand/state/replies.js";
 
 /** A page whose clock, timers and eyes the test moves. */
 class Page {
@@ -129,11 +130,17 @@ test("stopped, it is silent", async () => {
   assert.equal(page.watchers.size + page.timers.size, 0);
 });
 
-test("several things are one: all of them, or why not", async () => {
-  const replies = { "/a": { data: 1, error: "" }, "/b": { data: 2, error: "" }, "/c": { data: null, error: "no c" } };
-  const get = async (path) => replies[path];
-  assert.deepEqual(await loadAll({ a: "/a", b: "/b" }, null, get), { data: { a: 1, b: 2 }, error: "" });
-  assert.deepEqual(await loadAll({ a: "/a", c: "/c" }, null, get), { data: null, error: "no c" });
+test("several things are one: all of them, or why not; together they are as old as the oldest", async () => {
+  const told = { "/a": { data: 1, error: "" }, "/b": { data: null, error: "" }, "/c": { data: null, error: "no c" } };
+  let now = 7;
+  const replies = new LastReplies(async (path) => ({ ...told[path], bytes: 1 }), () => now);
+  const all = { data: { a: 1, b: null }, error: "" };
+  assert.deepEqual(lastOfAll({ a: "/a", b: "/b" }, replies), { data: null, at_ms: 0 });
+  assert.deepEqual(await loadAll({ a: "/a", b: "/b" }, null, replies), all);
+  now = 9;
+  assert.deepEqual(await loadAll({ a: "/a", c: "/c" }, null, replies), { data: null, error: "no c" });
+  assert.deepEqual(lastOfAll({ a: "/a", b: "/b" }, replies), { data: all.data, at_ms: 7 });
+  assert.deepEqual(lastOfAll({ a: "/a", c: "/c" }, replies), { data: null, at_ms: 0 });
 });
 
 test("what was told before stays until something newer comes, with its own age", async () => {
@@ -148,24 +155,4 @@ test("what was told before stays until something newer comes, with its own age",
   await page.pass(1000);
   assert.deepEqual([states.at(-1).data, states.at(-1).error, states.at(-1).at_ms], [2, "", page.now]);
   poll.stop();
-});
-
-test("the last replies are remembered by path, whichever view asked", () => {
-  const replies = new LastReplies();
-  assert.deepEqual(replies.of({ status: "/s" }), { data: null, at_ms: 0 });
-  replies.keep({ status: "/s", peers: "/p" }, { status: 1, peers: 2 }, 10);
-  replies.keep({ own: "/s" }, { own: 3 }, 20);
-  assert.deepEqual(replies.of({ a: "/s", b: "/p" }), { data: { a: 3, b: 2 }, at_ms: 10 });
-  assert.deepEqual(replies.of({ a: "/s", b: "/unknown" }), { data: null, at_ms: 0 });
-});
-
-test("the replies that are remembered are bounded", () => {
-  const replies = new LastReplies();
-  for (let each = 0; each <= REPLIES_MAX; each += 1) {
-    replies.keep({ kept: "/kept" }, { kept: each }, each);
-    replies.keep({ one: `/${each}` }, { one: each }, each);
-  }
-  assert.equal(replies.of({ kept: "/kept" }).data.kept, REPLIES_MAX);
-  assert.equal(replies.of({ one: "/0" }).data, null);
-  assert.equal(replies.of({ one: `/${REPLIES_MAX}` }).data.one, REPLIES_MAX);
 });

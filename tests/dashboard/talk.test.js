@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { DEFAULTS } from "strand/state/conversation.js";
+import { CONFIDENCES, DEFAULTS } from "strand/state/conversation.js";
 import { keepConversation, KEPT_CHARS_MAX, restore } from "strand/state/kept.js";
 import { Talk } from "strand/state/talk.js";
 
@@ -158,7 +158,7 @@ test("what nobody knows any more is gone, and may be asked again", async () => {
   const later = new Talk(storage);
   assert.equal(later.exchanges.value[0].state, "lost");
   await later.recover(1);
-  assert.match(later.exchanges.value[0].refusal.error, /left before the round began/);
+  assert.match(later.exchanges.value[0].refusal.error, /left, or the connection broke, before the round began/);
   later.takeBack(1);
   assert.equal(later.draft.value, "?");
   node({ "/api/ask": () => new Response(lines(ANSWERED.slice(0, 1))) });
@@ -169,6 +169,22 @@ test("what nobody knows any more is gone, and may be asked again", async () => {
   assert.equal(new Talk(storage).exchanges.value[0].refusal.status, 404);
   talk.clear();
   await sent;
+});
+
+test("a stream that breaks before the round begins does not say that somebody left", async () => {
+  node({ "/api/ask": () => new Response("") });
+  const talk = new Talk(new Storage());
+  talk.write("?");
+  await talk.send();
+  assert.equal(talk.exchanges.value[0].state, "lost");
+  await talk.recover(1);
+  assert.match(talk.exchanges.value[0].refusal.error, /the connection broke/);
+});
+
+test("a confidence that nobody can choose is as configured", () => {
+  const kept = (confidence) => new Storage([["strand.ask.draft", JSON.stringify({ settings: { confidence } })]]);
+  for (const each of CONFIDENCES) assert.equal(restore(kept(each)).settings.confidence, each);
+  for (const each of ["0", "55", "100", 80, null]) assert.equal(restore(kept(each)).settings.confidence, "");
 });
 
 test("a new conversation leaves the old one alone", async () => {

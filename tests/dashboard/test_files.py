@@ -32,6 +32,7 @@ MAY_KNOW = {
 }
 
 FILE_LINES_MAX = 400
+STYLE_LINES_MAX = 500
 LINE_CHARS_MAX = 120
 
 own_files = pytest.mark.parametrize("path", OWN)
@@ -75,6 +76,11 @@ def test_modules_are_short(path: str) -> None:
     lines = sources()[path].splitlines()
     assert len(lines) <= FILE_LINES_MAX
     assert max(map(len, lines)) <= LINE_CHARS_MAX
+
+
+@pytest.mark.parametrize("path", [path for path in sources() if path.endswith(".css")])
+def test_styles_are_short(path: str) -> None:
+    assert len(sources()[path].splitlines()) <= STYLE_LINES_MAX
 
 
 @own_files

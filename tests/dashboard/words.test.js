@@ -19,7 +19,7 @@ test("every kind that the page knows has a sentence", () => {
     report_counted: { tester: "ab".repeat(32), answers: [{}] },
     findings_settled: { stage: 0 },
     answer_testing_started: { answers: 2 },
-    declined: { phase: "judging" },
+    declined: { phase: "judging", wave: 0 },
   };
   for (const kind of KNOWN_KINDS) {
     if (!seen.has(kind)) assert.ok(eventWords({ event: kind, ...others[kind] }).length > 5, kind);
@@ -31,6 +31,14 @@ test("phases name their waves and stages from 1", () => {
   assert.equal(phaseWords("testing", 0), "testing");
   assert.equal(phaseWords("testing", 1), "testing, stage 2");
   assert.equal(phaseWords("cosigning", 2), "co-signing");
+  assert.equal(eventWords({ event: "declined", phase: "judging", wave: 1 }), "This node declines in judging, wave 2");
+});
+
+test("a phase that the page does not know is a shortened text", () => {
+  assert.deepEqual([phaseWords("constructor", 0), phaseWords("toString", 0)], ["constructor", "toString"]);
+  const long = `\u202e${"x".repeat(500)}`;
+  assert.equal(phaseWords(long, 0).length, 80);
+  assert.equal(eventWords({ event: "declined", phase: long, wave: 0 }), `This node declines in ${phaseWords(long, 0)}`);
 });
 
 test("tasks and audiences have the same words wherever they are named", () => {

@@ -12,7 +12,9 @@ from protocol.errors import Fault
 START: Final = "report.js"
 """The module that opens the rounds of such a page."""
 
-STYLES: Final = tuple(f"style/{name}.css" for name in ("tokens", "base", "answer", "round", "replay", "report"))
+STYLES: Final = tuple(
+    f"style/{name}.css" for name in ("tokens", "base", "answer", "round", "matrix", "replay", "report")
+)
 """Style sheets of a round's view, in the shell's order, and what the page adds."""
 
 

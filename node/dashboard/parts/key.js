@@ -1,4 +1,4 @@
-/** A key or id: a colour that it always has, its first digits, and the whole of it for whoever copies or points. */
+/** A key or id: its look, its first digits, and the whole of it for whoever copies or points. */
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";

@@ -4,15 +4,12 @@ import { useId } from "preact/hooks";
 import { Choice } from "strand/parts/choice.js";
 import { html } from "strand/parts/html.js";
 import { bytesOf, TESTS_BYTES_MAX } from "strand/state/asking.js";
-import { FINDINGS } from "strand/state/conversation.js";
+import { CONFIDENCES, FINDINGS } from "strand/state/conversation.js";
 import { percent, size } from "strand/state/format.js";
 import { AUDIENCES, audienceWords, choicesOf, TASKS } from "strand/state/words.js";
 
 /** What a least P(correct) does. */
 const LEAST_HINT = "An answer below it is marked as a guess.";
-
-/** Confidences that may be asked for, in percent. */
-const CONFIDENCES = ["50", "60", "70", "80", "90", "95"];
 
 const FINDING_WORDS = {
   compiles: "whether it compiles",

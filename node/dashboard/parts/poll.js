@@ -2,7 +2,8 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { CLOCK } from "strand/state/clock.js";
-import { LastReplies, loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
+import { lastOfAll, loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
+import { LastReplies } from "strand/state/replies.js";
 
 /** The browser, as `state/poll.js` wants it. */
 const PAGE = {
@@ -14,24 +15,18 @@ const PAGE = {
   },
 };
 
-/** What the node told last, in whichever view. */
-export const lastReplies = new LastReplies();
-
 /**
- * Return what the node tells at these paths, asked again while the component is on the page and the page visible. At
- * first it is what was told last.
+ * Return what the node tells at these paths, asked again while the component is on the page and the page visible.
  * @param {Record<string, string>} paths by name; they do not change while the component lives
  * @param {number} everyMs
+ * @param {LastReplies} [replies] of the page: the component begins with what was told last, and has to show how old it
+ *   is (`Freshness`, `Age`); without them it begins with nothing
  * @returns {[import("../state/poll.js").Polled, () => void]} with a function that asks at once
  */
-export function usePoll(paths, everyMs) {
-  const known = useMemo(() => lastReplies.of(paths), []);
-  const load = async (signal) => {
-    const { data, error } = await loadAll(paths, signal);
-    if (data) lastReplies.keep(paths, data, PAGE.nowMs());
-    return { data, error };
-  };
-  return useRepeated(load, everyMs, known);
+export function usePoll(paths, everyMs, replies) {
+  const own = useMemo(() => replies ?? new LastReplies(), []);
+  const known = useMemo(() => lastOfAll(paths, own), []);
+  return useRepeated((signal) => loadAll(paths, signal, own), everyMs, known);
 }
 
 /**

@@ -13,13 +13,13 @@ const CANCELLED = "The request was cancelled.";
 export const REPLY_MS_MAX = 10_000;
 
 /**
- * Longest wait in ms for a whole reply that the node reads from its disk, writes there, or verifies: some seconds for
- * the largest certificate, and the wait for others before it. As VERIFY_S of node/client.
+ * Longest wait in ms for a whole reply for which the node verifies a certificate, reads many, or writes to its disk:
+ * some seconds for the largest certificate, and the wait for others before it. As VERIFY_S of node/client.
  */
 export const WORK_MS_MAX = 120_000;
 
-/** Paths of such replies. */
-const WORK = /^\/api\/(?:certificates|pause|replay|reputation\/|resume|rounds|verify)/;
+/** Paths of such replies; of a round they may need its certificate. Lists, and a word to a round, are at hand. */
+const WORK = /^\/api\/(?:certificates|pause|replay|reputation\/|resume|rounds\/[^/]+(?:\/(?:answers|replay))?$|verify)/;
 
 /**
  * Longest reply in bytes: the course of a round has 64 answers of 64 KiB with every character escaped at worst, which
@@ -37,7 +37,7 @@ const failed = (error, status) => ({ data: null, error, status });
  * Fetch JSON.
  * @param {string} path
  * @param {{signal?: AbortSignal}} [options]
- * @returns {Promise<{data: any, error: string, status: number}>}
+ * @returns {Promise<{data: any, error: string, status: number, bytes?: number}>} `bytes`: size of a good reply
  */
 export function getJson(path, options = {}) {
   return request(path, { method: "GET", ...options });
@@ -46,7 +46,7 @@ export function getJson(path, options = {}) {
 /**
  * Fetch bytes.
  * @param {string} path
- * @returns {Promise<{data: Uint8Array | null, error: string, status: number}>}
+ * @returns {Promise<{data: Uint8Array | null, error: string, status: number, bytes?: number}>}
  */
 export function getBytes(path) {
   return request(path, { method: "GET" }, (bytes) => bytes);
@@ -57,7 +57,7 @@ export function getBytes(path) {
  * @param {string} path
  * @param {any} body a value, or an ArrayBuffer, Blob or Uint8Array
  * @param {{signal?: AbortSignal}} [options]
- * @returns {Promise<{data: any, error: string, status: number}>}
+ * @returns {Promise<{data: any, error: string, status: number, bytes?: number}>}
  */
 export function postJson(path, body, options = {}) {
   const raw = body instanceof ArrayBuffer || body instanceof Blob || ArrayBuffer.isView(body);
@@ -124,12 +124,12 @@ export async function send(path, options, deadline) {
  * @param {Response} reply
  * @param {Deadline} deadline
  * @param {(bytes: Uint8Array) => any} [decode] else the reply is JSON
- * @returns {Promise<{data: any, error: string, status: number}>}
+ * @returns {Promise<{data: any, error: string, status: number, bytes?: number}>}
  */
 export async function read(reply, deadline, decode = parsed) {
   try {
     const bytes = await wholeBody(reply);
-    if (reply.ok) return { data: decode(bytes), error: "", status: reply.status };
+    if (reply.ok) return { data: decode(bytes), error: "", status: reply.status, bytes: bytes.length };
     const line = reply.status === 401 ? SESSION_OVER : lineOf(parsed(bytes), reply.status);
     return failed(line, reply.status);
   } catch (error) {

@@ -21,7 +21,7 @@ export const SILENCE_MS_MAX = 900_000;
  * @param {(event: Object) => void} onEvent
  * @param {AbortSignal} signal leaving the queue before the round has begun; later the round goes on by itself
  * @returns {Promise<{error: string, status: number, retry_s: number | null}>} `error` is empty when the round is over;
- *   with status 200 it says that the stream broke although the round had begun
+ *   with status 200 it says that the stream broke; the round may have begun
  */
 export async function ask(question, onEvent, signal) {
   const headers = { "Content-Type": "application/json" };

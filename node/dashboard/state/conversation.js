@@ -23,6 +23,9 @@ export const DEFAULTS = Object.freeze({
   show_tests: false,
 });
 
+/** Confidences that a question may ask for, in percent. */
+export const CONFIDENCES = ["50", "60", "70", "80", "90", "95"];
+
 /** Kinds of findings that a question may ask for. */
 export const FINDINGS = ["compiles", "lint", "examples", "behaviour"];
 

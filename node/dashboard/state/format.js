@@ -66,6 +66,17 @@ export function moment(ms) {
 }
 
 /**
+ * Return when something was told, as short as it is plain: the day only if it is another than today.
+ * @param {number} ms since the Unix epoch
+ * @param {number} now ms since the Unix epoch
+ * @returns {string} such as `14:05:09`, `2025-03-09 14:05:09`
+ */
+export function toldAt(ms, now) {
+  const [day, time] = moment(ms).split(" ");
+  return day === moment(now).split(" ")[0] ? time : moment(ms);
+}
+
+/**
  * Return a size with its unit.
  * @param {number} bytes
  * @returns {string} such as `812 B`, `14.2 KiB`, `3.1 MiB`

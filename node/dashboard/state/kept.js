@@ -1,6 +1,6 @@
 /** What the page of questions keeps over a reload, in the tab's own storage: bounded, and read with distrust. */
 
-import { DEFAULTS, EXCHANGES_MAX, FINDINGS } from "strand/state/conversation.js";
+import { CONFIDENCES, DEFAULTS, EXCHANGES_MAX, FINDINGS } from "strand/state/conversation.js";
 import { emptyRound } from "strand/state/round.js";
 import { AUDIENCES, TASKS } from "strand/state/words.js";
 
@@ -75,7 +75,7 @@ function settingsOf(value) {
   return {
     task: among(Object.keys(TASKS), value?.task, DEFAULTS.task),
     audience: among(Object.keys(AUDIENCES), value?.audience, ""),
-    confidence: /^(?:100|\d{1,2})$/.test(value?.confidence) ? value.confidence : "",
+    confidence: among(CONFIDENCES, value?.confidence, DEFAULTS.confidence),
     findings: Array.isArray(value?.findings) ? FINDINGS.filter((each) => value.findings.includes(each)) : null,
     tests: textOf(value?.tests),
     show_tests: value?.show_tests === true,

@@ -23,6 +23,26 @@ const KEPT_EVERY = 64;
  * @property {boolean} playing
  */
 
+/**
+ * Return whether a replay reaches the end of its round.
+ * @param {Object | null} replay `GET /api/rounds/{id}/replay`
+ * @returns {boolean}
+ */
+export function reachesEnd(replay) {
+  return Boolean(replay?.events.some((each) => each.event === "certified" || isRequestersEnd(each)));
+}
+
+/**
+ * Return whether a replay is as it will always be: nothing follows the end for the asker, nor a certificate's steps.
+ * @param {Object | null} replay
+ * @returns {boolean}
+ */
+export function isFinal(replay) {
+  return reachesEnd(replay) && (replay.source === "certificate" || replay.events.some(isRequestersEnd));
+}
+
+const isRequestersEnd = ({ event, role }) => event === "ended" && role === "requester";
+
 /** A list of events, and the round after any number of them. */
 export class Recording {
   /**

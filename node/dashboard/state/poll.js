@@ -4,8 +4,6 @@
  * What was told last stays, and says since when nothing newer came.
  */
 
-import { getJson } from "strand/state/api.js";
-
 /** Longest pause in ms between two tries while the node does not answer. */
 export const PAUSE_MS_MAX = 60_000;
 
@@ -27,42 +25,6 @@ export const NOTHING_YET = Object.freeze({ data: null, error: "", at_ms: 0, next
  *
  * @typedef {import("./clock.js").Clock & Page} World
  */
-
-/** Replies that are remembered: of all views, and of some nodes and rounds. One of a large round has a megabyte. */
-export const REPLIES_MAX = 32;
-
-/** What the node told last at each path, so that a view which is opened again has it while the node does not answer. */
-export class LastReplies {
-  #replies = new Map();
-
-  /**
-   * Remember replies; the paths that were asked longest ago are forgotten when there are too many.
-   * @param {Record<string, string>} paths by name
-   * @param {Record<string, any>} data the replies by the same names
-   * @param {number} at_ms when they came, ms since the Unix epoch
-   */
-  keep(paths, data, at_ms) {
-    for (const [name, path] of Object.entries(paths)) {
-      this.#replies.delete(path);
-      this.#replies.set(path, { data: data[name], at_ms });
-      if (this.#replies.size > REPLIES_MAX) this.#replies.delete(this.#replies.keys().next().value);
-    }
-  }
-
-  /**
-   * Return the last replies at these paths, with the time of the oldest of them; nothing unless all are remembered.
-   * @param {Record<string, string>} paths by name
-   * @returns {{data: Record<string, any> | null, at_ms: number}}
-   */
-  of(paths) {
-    const found = Object.entries(paths).map(([name, path]) => [name, this.#replies.get(path)]);
-    if (!found.every(([, reply]) => reply)) return { data: null, at_ms: 0 };
-    return {
-      data: Object.fromEntries(found.map(([name, reply]) => [name, reply.data])),
-      at_ms: Math.min(...found.map(([, reply]) => reply.at_ms)),
-    };
-  }
-}
 
 /**
  * Ask until stopped.
@@ -137,13 +99,28 @@ export function pauseMs(everyMs, failures) {
  * Fetch several things as one: all of them, or the first error.
  * @param {Record<string, string>} paths by name
  * @param {AbortSignal} signal
- * @param {typeof getJson} [get]
+ * @param {import("./replies.js").LastReplies} replies
  * @returns {Promise<{data: Record<string, any> | null, error: string}>}
  */
-export async function loadAll(paths, signal, get = getJson) {
+export async function loadAll(paths, signal, replies) {
   const names = Object.keys(paths);
-  const replies = await Promise.all(names.map((name) => get(paths[name], { signal })));
-  const failed = replies.find(({ error }) => error);
+  const told = await Promise.all(names.map((name) => replies.load(paths[name], { signal })));
+  const failed = told.find(({ error }) => error);
   if (failed) return { data: null, error: failed.error };
-  return { data: Object.fromEntries(names.map((name, place) => [name, replies[place].data])), error: "" };
+  return { data: Object.fromEntries(names.map((name, place) => [name, told[place].data])), error: "" };
+}
+
+/**
+ * Return what was told last of several things, with the time of the oldest of them; nothing unless all are remembered.
+ * @param {Record<string, string>} paths by name
+ * @param {import("./replies.js").LastReplies} replies
+ * @returns {{data: Record<string, any> | null, at_ms: number}}
+ */
+export function lastOfAll(paths, replies) {
+  const found = Object.entries(paths).map(([name, path]) => [name, replies.last(path)]);
+  if (!found.every(([, { at_ms }]) => at_ms)) return { data: null, at_ms: 0 };
+  return {
+    data: Object.fromEntries(found.map(([name, { data }]) => [name, data])),
+    at_ms: Math.min(...found.map(([, { at_ms }]) => at_ms)),
+  };
 }

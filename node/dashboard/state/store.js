@@ -53,6 +53,11 @@ export class Store {
     this.rounds.value = rounds;
   }
 
+  /** Forget all rounds. */
+  clear() {
+    this.rounds.value = new Map();
+  }
+
   #change(id, change) {
     const rounds = new Map(this.rounds.value);
     if (!rounds.has(id) && rounds.size >= ROUNDS_MAX) {

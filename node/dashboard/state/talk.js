@@ -6,6 +6,10 @@ import { ask } from "strand/state/asking.js";
 import { afterDetail, afterEvent, bodyOf, changed, DEFAULTS, withQuestion } from "strand/state/conversation.js";
 import { keepConversation, keepDraft, restore } from "strand/state/kept.js";
 
+/** Why nothing is known of a question whose stream ended without an event of its round. */
+const LOST =
+  "The page was left, or the connection broke, before the round began. If it began all the same, Rounds lists it.";
+
 export class Talk {
   /** @param {Storage | null} storage where draft and conversation outlive a reload; null: nowhere */
   constructor(storage) {
@@ -97,7 +101,7 @@ export class Talk {
     const { round } = this.#find(number);
     const gone = (error, status) => this.#change(number, () => ({ state: "gone", refusal: { error, status } }));
     if (!round.id) {
-      gone("The page was left before the round began. If it began all the same, Rounds lists it.", 0);
+      gone(LOST, 0);
       return { data: null, error: "" };
     }
     const { data, error, status } = await getJson(`/api/rounds/${round.id}`, { signal });

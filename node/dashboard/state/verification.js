@@ -12,7 +12,7 @@ export const CERTIFICATE_BYTES_MAX = 8 * 1024 * 1024;
  */
 export const handedReplay = signal(null);
 
-/** Digits of a round's id in the name of its certificate's file (`FILE_DIGITS`). */
+/** Digits of a round's id in the name of its certificate's file: FILE_DIGITS of node/cli/parts/certificates.py. */
 const FILE_DIGITS = 16;
 
 /**

@@ -99,8 +99,10 @@ export function reasonWords(reason) {
  * @returns {string} such as `judging, wave 2`
  */
 export function phaseWords(phase, wave) {
-  const part = { judging: `, wave ${wave + 1}`, testing: wave ? `, stage ${wave + 1}` : "" }[phase] ?? "";
-  return `${PHASE_WORDS[phase] ?? oneLine(phase, REASON_CHARS_MAX)}${part}`;
+  const stage = phase === "testing" && wave > 0 ? `, stage ${wave + 1}` : "";
+  const part = phase === "judging" ? `, wave ${wave + 1}` : stage;
+  const name = Object.hasOwn(PHASE_WORDS, phase) ? PHASE_WORDS[phase] : oneLine(phase, REASON_CHARS_MAX);
+  return `${name}${part}`;
 }
 
 /** Kind of event -> the sentence that tells it. */
@@ -125,7 +127,7 @@ const SENTENCES = {
   generation_started: () => "This node's engine begins its answer",
   answer_testing_started: ({ answers }) => `This node tests ${count(answers, "answer")}`,
   judging_started: ({ pairs }) => `This node's engine compares ${count(pairs, "pair")}`,
-  declined: ({ phase }) => `This node declines in ${PHASE_WORDS[phase] ?? phase}`,
+  declined: ({ phase, wave }) => `This node declines in ${phaseWords(phase, wave)}`,
 };
 
 /**

@@ -1,7 +1,8 @@
 /** Shows what this machine does for the swarm: its engine, its work, its disk and its settings. */
 
+import { lastReplies } from "strand/live.js";
 import { Facts } from "strand/parts/facts.js";
-import { Freshness } from "strand/parts/freshness.js";
+import { Age, Freshness } from "strand/parts/freshness.js";
 import { html } from "strand/parts/html.js";
 import { usePoll } from "strand/parts/poll.js";
 import { Queue } from "strand/parts/queue.js";
@@ -23,11 +24,15 @@ const SETTINGS_EVERY_MS = 60_000;
 const TEXT_CHARS_MAX = 400;
 
 export function MachineView() {
-  const [polled, refresh] = usePoll(PATHS, EVERY_MS);
-  const [config] = usePoll({ config: "/api/config" }, SETTINGS_EVERY_MS);
+  const [polled, refresh] = usePoll(PATHS, EVERY_MS, lastReplies);
+  const [config, refreshConfig] = usePoll({ config: "/api/config" }, SETTINGS_EVERY_MS, lastReplies);
   const { data } = polled;
+  const refreshBoth = () => {
+    refresh();
+    refreshConfig();
+  };
   return html`
-    <${Freshness} polled=${polled} refresh=${refresh}><h1>Machine</h1><//>
+    <${Freshness} polled=${polled} refresh=${refreshBoth}><h1>Machine</h1><//>
     ${data && html`
       <${Conditions} conditions=${data.status.conditions} />
       <div class="machine">
@@ -42,9 +47,8 @@ export function MachineView() {
       </div>
       <${Queue} queue=${data.queue} />
     `}
-    ${config.data
-      ? html`<${Settings} settings=${config.data.config.settings} />`
-      : config.error && data && html`<p class="notice">The configuration is not known: ${config.error}</p>`}
+    <${Age} polled=${config} what="Configuration" />
+    ${config.data && html`<${Settings} settings=${config.data.config.settings} />`}
   `;
 }
 

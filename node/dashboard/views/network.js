@@ -1,9 +1,10 @@
 /** Shows the other nodes: who is connected, what each offers, and how it is known. */
 
 import { useState } from "preact/hooks";
+import { lastReplies } from "strand/live.js";
 import { Badge } from "strand/parts/badge.js";
 import { useNow } from "strand/parts/clock.js";
-import { Freshness } from "strand/parts/freshness.js";
+import { Age, Freshness } from "strand/parts/freshness.js";
 import { NetworkGraph } from "strand/parts/graph.js";
 import { html } from "strand/parts/html.js";
 import { NodeLink } from "strand/parts/node.js";
@@ -32,14 +33,15 @@ const REASON_CHARS_MAX = 80;
 const ADDRESS_CHARS_MAX = 96;
 
 export function NetworkView() {
-  const [polled, refresh] = usePoll(PATHS, EVERY_MS);
-  const [weights, refreshWeights] = usePoll({ reputation: "/api/reputation" }, WEIGHTS_EVERY_MS);
+  const [polled, refresh] = usePoll(PATHS, EVERY_MS, lastReplies);
+  const [weights, refreshWeights] = usePoll({ reputation: "/api/reputation" }, WEIGHTS_EVERY_MS, lastReplies);
   const refreshBoth = () => {
     refresh();
     refreshWeights();
   };
   return html`
     <${Freshness} polled=${polled} refresh=${refreshBoth}><h1>Network</h1><//>
+    <${Age} polled=${weights} what="Weights of votes" />
     ${polled.data && html`<${Overlay} ...${polled.data} reputation=${weights.data?.reputation ?? NO_REPUTATION} />`}
   `;
 }

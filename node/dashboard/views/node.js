@@ -1,8 +1,9 @@
 /** Shows one node: what it says of itself, and its record as this node holds it. */
 
+import { lastReplies } from "strand/live.js";
 import { useNow } from "strand/parts/clock.js";
 import { Facts } from "strand/parts/facts.js";
-import { Freshness } from "strand/parts/freshness.js";
+import { Age, Freshness } from "strand/parts/freshness.js";
 import { html } from "strand/parts/html.js";
 import { JudgingBar } from "strand/parts/judging.js";
 import { Key, Swatch } from "strand/parts/key.js";
@@ -23,8 +24,8 @@ const RECORD_EVERY_MS = 30_000;
 const TEXT_CHARS_MAX = 120;
 
 export function NodeView({ id }) {
-  const [polled, refresh] = usePoll(PATHS, EVERY_MS);
-  const [told, refreshRecord] = usePoll({ detail: `/api/reputation/${id}` }, RECORD_EVERY_MS);
+  const [polled, refresh] = usePoll(PATHS, EVERY_MS, lastReplies);
+  const [told, refreshRecord] = usePoll({ detail: `/api/reputation/${id}` }, RECORD_EVERY_MS, lastReplies);
   const { data } = polled;
   const row = data && nodeRows({ ...data, reputation: NO_REPUTATION }).find(({ key }) => key === id);
   const refreshBoth = () => {
@@ -40,9 +41,8 @@ export function NodeView({ id }) {
     <//>
     <p>Public key: <${Key} value=${id} name=${id} /></p>
     ${data && html`<${Present} row=${row} wire=${data.status.versions.wire} />`}
-    ${told.data
-      ? html`<${Record} ...${told.data.detail} /><${Rounds} ...${told.data.detail} />`
-      : told.error && html`<p class="panel">Its record cannot be shown: ${told.error}</p>`}
+    <${Age} polled=${told} what="Its record and its rounds" />
+    ${told.data && html`<${Record} ...${told.data.detail} /><${Rounds} ...${told.data.detail} />`}
   `;
 }
 

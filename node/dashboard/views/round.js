@@ -1,15 +1,15 @@
 /** Shows one round: live while it is open, and replayable once it is over. */
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { store } from "strand/live.js";
+import { lastReplies, store } from "strand/live.js";
 import { CertificateTools } from "strand/parts/round/certificate.js";
 import { html } from "strand/parts/html.js";
 import { Key } from "strand/parts/key.js";
-import { lastReplies } from "strand/parts/poll.js";
 import { Replay } from "strand/parts/round/replay.js";
 import { Round } from "strand/parts/round/page.js";
 import { getJson } from "strand/state/api.js";
 import { isOver } from "strand/state/derived.js";
+import { isFinal, reachesEnd } from "strand/state/player.js";
 import { emptyRound } from "strand/state/round.js";
 import { capital, oneLine } from "strand/state/text.js";
 
@@ -30,7 +30,7 @@ export function RoundView({ id }) {
   useTexts(id, round);
   // A round that nobody stored, as it has no certificate, may still be one that this page has followed.
   const followed = useMemo(() => replayOf(known), [known]);
-  const told = replay && isDone(replay.events) ? replay : over && fetched === "over" ? followed : null;
+  const told = reachesEnd(replay) ? replay : over && fetched === "over" ? followed : null;
   const tools = html`<${CertificateTools} id=${id} />`;
   return html`
     <h1>Round <${Key} value=${id} /></h1>
@@ -50,27 +50,27 @@ function replayOf(known) {
  * certificate is here.
  *
  * Of an open round it is folded into the store, which the stream keeps up to date. `fetched` is empty before the first
- * reply, then `open` or `over`, as the round was when the reply was asked for.
+ * reply, then `open` or `over`, as the round was when the reply was asked for. What is final is not fetched again, and
+ * stays the same object: the player stands where it stood.
  */
 function useReplay(id, round, over) {
   const path = `/api/rounds/${id}/replay`;
-  // What is over does not change any more.
-  const [state, setState] = useState(() => ({ replay: lastReplies.of({ path }).data?.path, error: "", fetched: "" }));
+  const [state, setState] = useState(() => ({ replay: lastReplies.last(path).data, error: "", fetched: "" }));
+  const isSettled = isFinal(state.replay);
   const isPartial = Boolean(round?.incomplete);
   // Of another node's open round this node can tell no more than the stream does.
   const isMembers = Boolean(round?.joined && !round.asked);
   const isOthers = isMembers && !over;
   useEffect(() => {
-    if (isOthers) return undefined;
+    if (isOthers || isSettled) return undefined;
     const stop = new AbortController();
     let timer = 0;
     const look = async (tries) => {
-      const { data, error } = await getJson(path, { signal: stop.signal });
+      const { data, error } = await lastReplies.load(path, { signal: stop.signal });
       if (stop.signal.aborted) return;
-      if (data && isDone(data.events)) lastReplies.keep({ path }, { path: data }, Date.now());
-      else if (data) store.fold(id, data);
+      if (data && !reachesEnd(data)) store.fold(id, data);
       setState((before) => ({ replay: data ?? before.replay, error, fetched: over ? "over" : "open" }));
-      const isLacking = isMembers && !(data && isDone(data.events));
+      const isLacking = isMembers && !reachesEnd(data);
       if (isLacking && tries < CERTIFICATE_PAUSES_MS.length) {
         timer = setTimeout(look, CERTIFICATE_PAUSES_MS[tries], tries + 1);
       }
@@ -82,10 +82,6 @@ function useReplay(id, round, over) {
     };
   }, [id, over, isPartial, isOthers]);
   return state;
-}
-
-function isDone(events) {
-  return events.some((each) => each.event === "certified" || (each.event === "ended" && each.role === "requester"));
 }
 
 /** Fetch the answers' texts of an open round once they are opened. */

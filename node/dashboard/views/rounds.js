@@ -1,13 +1,11 @@
 /** The history: open rounds as they go, and all rounds that the node asked, searched and page by page. */
 
 import { useEffect, useState } from "preact/hooks";
-import { store } from "strand/live.js";
+import { lastReplies, store } from "strand/live.js";
 import { html } from "strand/parts/html.js";
 import { OpenRounds } from "strand/parts/open_rounds.js";
-import { lastReplies } from "strand/parts/poll.js";
 import { RoundFilters } from "strand/parts/round_filters.js";
 import { RoundRow } from "strand/parts/round_row.js";
-import { getJson } from "strand/state/api.js";
 import { isOver } from "strand/state/derived.js";
 import { moment } from "strand/state/format.js";
 import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, pathOf } from "strand/state/history.js";
@@ -44,23 +42,16 @@ export function RoundsView({ query }) {
  * is as the node told it last.
  */
 function usePage(path, version) {
-  const [page, setPage] = useState(() => ({ ...lastPage(path), error: "", isLoading: true }));
+  const [page, setPage] = useState(() => ({ ...lastReplies.last(path), error: "", isLoading: true }));
   useEffect(() => {
     const leaving = new AbortController();
     setPage((before) => ({ ...before, isLoading: true }));
-    getJson(path, { signal: leaving.signal }).then(({ data, error }) => {
-      if (leaving.signal.aborted) return;
-      if (data) lastReplies.keep({ page: path }, { page: data }, Date.now());
-      setPage({ ...lastPage(path), error, isLoading: false });
+    lastReplies.load(path, { signal: leaving.signal }).then(({ error }) => {
+      if (!leaving.signal.aborted) setPage({ ...lastReplies.last(path), error, isLoading: false });
     });
     return () => leaving.abort();
   }, [path, version]);
   return page;
-}
-
-function lastPage(path) {
-  const { data, at_ms } = lastReplies.of({ page: path });
-  return { data: data?.page ?? null, at_ms };
 }
 
 /** Rounds of ours that have ended since the page was opened: with each the history has something new. */

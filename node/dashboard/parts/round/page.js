@@ -52,7 +52,7 @@ export function Round({ round, live = false, tools = null, startMs = null }) {
     () => html`<${Members} round=${round} />`,
     [asked, phases, reports, ballots, round.answers, isOver(round)],
   );
-  // The roster is known as a whole or not at all: nobody's look changes while the round goes on.
+  // The roster is known as a whole or not at all: where it arrives late, looks change once, and then no more.
   const looks = useMemo(() => looksOf(asked?.members ?? []), [asked]);
   return html`<${Looks.Provider} value=${looks}>
     <${Head} round=${round} startMs=${startMs} />

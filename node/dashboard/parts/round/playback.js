@@ -66,8 +66,8 @@ export function Playback({ recording, state, moves }) {
         <button type="button" onClick=${() => moves.by(-1)} disabled=${position === 0} title="One step back (←)">
           <span aria-hidden="true">←</span><span class="spoken">One step back</span>
         </button>
-        <button type="button" class="primary" onClick=${moves.toggle} title="Play or pause (space)">
-          <span aria-hidden="true">${playing ? "❚❚" : "▶"} </span><span class="playback-label">${label}</span>
+        <button type="button" class="primary" onClick=${moves.toggle} title="Play or pause (space)" aria-label=${label}>
+          ${playing ? "❚❚ " : "▶ "}<span class="playback-label">${label}</span>
         </button>
         <button type="button" onClick=${() => moves.by(1)} disabled=${isAtEnd} title="One step forward (→)">
           <span aria-hidden="true">→</span><span class="spoken">One step forward</span>
