@@ -96,7 +96,11 @@ def _files() -> list[Path]:
 
 def _read(path: Path) -> RunningNode | None:
     """Return what a note says; None, and the file is removed, if the process that wrote it has ended."""
-    with suppress(OSError, FileError, msgspec.DecodeError), path.open("rb") as file:
+    # Without O_NONBLOCK a pipe that nobody writes to would be waited for, without an end.
+    with (
+        suppress(OSError, FileError, msgspec.DecodeError),
+        os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file,
+    ):
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -71,6 +71,7 @@ def test_what_is_no_note_is_no_node(home: Path) -> None:  # noqa: ARG001 - it is
     notes_folder().mkdir(parents=True)
     (notes_folder() / "junk.json").write_text("{")
     (notes_folder() / "long.json").write_bytes(b" " * (NOTE_BYTES_MAX + 1))
+    os.mkfifo(notes_folder() / "pipe.json")
     assert running_nodes() == []
 
 
