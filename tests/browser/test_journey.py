@@ -52,6 +52,7 @@ def ask_and_watch(visitor: Visitor) -> int:
     # How many phases were drawn depends on the machine's load; in `replay` each must be.
     told = noted(page)
     assert any(re.match("answering|opening|judging", phase) for phase in told["phases"]), "it was followed live"
+    expect(page.get_by_role("button", name="Copy the answer", exact=True)).to_be_visible()
     steps = page.locator(".course .step").all_inner_texts()
     assert {words.strip()[0] for words in steps if "did not take place" not in words} == {"✓"}
     expect(page.locator(".answers > li")).to_have_count(NODES)
