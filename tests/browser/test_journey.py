@@ -174,6 +174,8 @@ def lose_the_node(visitor: Visitor, swarm: SwarmBeside) -> None:
         expect(page.get_by_text("What stands here is of").first).to_be_visible()
     swarm.restart(0)
     expect(page.locator(".bar .badge.good")).to_contain_text("live")
+    # The list that is open is loaded anew by itself.
+    expect(page.get_by_text("What stands here is of")).to_have_count(0)
     # That nothing could be loaded meanwhile is said by the browser, too.
     visitor.told.errors[:] = [each for each in visitor.told.errors if "net::ERR_" not in each]
     page.get_by_role("link", name="Ask", exact=True).click()

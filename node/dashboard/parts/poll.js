@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { CLOCK } from "strand/state/clock.js";
-import { LastReplies, loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
+import { LastReplies, loadAll, NOTHING_YET, returns, startPoll } from "strand/state/poll.js";
 
 /** The browser, as `state/poll.js` wants it. */
 const PAGE = {
@@ -48,5 +48,9 @@ export function useRepeated(load, everyMs, known = {}) {
     poll.current = startPoll({ load, everyMs, onState: setState, known }, PAGE);
     return () => poll.current.stop();
   }, []);
+  useEffect(() => {
+    // After some failures the next try may be a minute away.
+    if (state.error) poll.current.refresh();
+  }, [returns.value]);
   return [state, () => poll.current?.refresh()];
 }
