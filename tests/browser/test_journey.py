@@ -84,6 +84,13 @@ def test_what_a_reader_has_unfolded_stays_when_the_round_is_over(visitor: Visito
     expect(page.locator("details[open]", has_text="The ladder as a table")).to_have_count(1)
     expect(chosen).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("scrollY") == place
+    event = page.get_by_label("Event", exact=True)
+    end = event.get_attribute("max") or ""
+    # At the begin there is no ladder.
+    event.fill("0")
+    expect(page.get_by_text("The ladder as a table")).to_have_count(0)
+    event.fill(end)
+    expect(page.locator("details[open]", has_text="The ladder as a table")).to_have_count(1)
     visitor.assert_innocent()
 
 
