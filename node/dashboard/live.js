@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { getJson } from "strand/state/api.js";
+import { returns } from "strand/state/poll.js";
 import { LastReplies } from "strand/state/replies.js";
 import { Store } from "strand/state/store.js";
 import { follow } from "strand/state/stream.js";
@@ -31,7 +32,9 @@ export function followNode(stop) {
     if (state.lost !== connection.value.lost) store.noteLoss();
     // Who opens a view without a session sees nothing of what its owner was told.
     if (state.state === "refused") lastReplies.clear();
+    const isBack = state.state === "live" && connection.value.state === "stale";
     connection.value = state;
+    if (isBack) returns.value += 1;
   };
   return follow({ onEvent: (event) => store.take(event), onState, signal: stop });
 }

@@ -52,6 +52,7 @@ def ask_and_watch(visitor: Visitor) -> int:
     # How many phases were drawn depends on the machine's load; in `replay` each must be.
     told = noted(page)
     assert any(re.match("answering|opening|judging", phase) for phase in told["phases"]), "it was followed live"
+    expect(page.get_by_role("button", name="Copy the answer", exact=True)).to_be_visible()
     steps = page.locator(".course .step").all_inner_texts()
     assert {words.strip()[0] for words in steps if "did not take place" not in words} == {"✓"}
     expect(page.locator(".answers > li")).to_have_count(NODES)
@@ -83,6 +84,13 @@ def test_what_a_reader_has_unfolded_stays_when_the_round_is_over(visitor: Visito
     expect(page.locator("details[open]", has_text="The ladder as a table")).to_have_count(1)
     expect(chosen).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("scrollY") == place
+    event = page.get_by_label("Event", exact=True)
+    end = event.get_attribute("max") or ""
+    # At the begin there is no ladder.
+    event.fill("0")
+    expect(page.get_by_text("The ladder as a table")).to_have_count(0)
+    event.fill(end)
+    expect(page.locator("details[open]", has_text="The ladder as a table")).to_have_count(1)
     visitor.assert_innocent()
 
 
@@ -173,6 +181,8 @@ def lose_the_node(visitor: Visitor, swarm: SwarmBeside) -> None:
         expect(page.get_by_text("What stands here is of").first).to_be_visible()
     swarm.restart(0)
     expect(page.locator(".bar .badge.good")).to_contain_text("live")
+    # The list that is open is loaded anew by itself.
+    expect(page.get_by_text("What stands here is of")).to_have_count(0)
     # That nothing could be loaded meanwhile is said by the browser, too.
     visitor.told.errors[:] = [each for each in visitor.told.errors if "net::ERR_" not in each]
     page.get_by_role("link", name="Ask", exact=True).click()

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { CLOCK } from "strand/state/clock.js";
-import { lastOfAll, loadAll, NOTHING_YET, startPoll } from "strand/state/poll.js";
+import { lastOfAll, loadAll, NOTHING_YET, returns, startPoll } from "strand/state/poll.js";
 import { LastReplies } from "strand/state/replies.js";
 
 /** The browser, as `state/poll.js` wants it. */
@@ -43,5 +43,9 @@ export function useRepeated(load, everyMs, known = {}) {
     poll.current = startPoll({ load, everyMs, onState: setState, known }, PAGE);
     return () => poll.current.stop();
   }, []);
+  useEffect(() => {
+    // After some failures the next try may be a minute away.
+    if (state.error) poll.current.refresh();
+  }, [returns.value]);
   return [state, () => poll.current?.refresh()];
 }

@@ -4,6 +4,11 @@
  * What was told last stays, and says since when nothing newer came.
  */
 
+import { signal } from "@preact/signals-core";
+
+/** How often the node was found again, as whoever follows its events tells: what could not be loaded is loaded then. */
+export const returns = signal(0);
+
 /** Longest pause in ms between two tries while the node does not answer. */
 export const PAUSE_MS_MAX = 60_000;
 

@@ -10,6 +10,7 @@ import { Round } from "strand/parts/round/page.js";
 import { getJson } from "strand/state/api.js";
 import { isOver } from "strand/state/derived.js";
 import { isFinal, reachesEnd } from "strand/state/player.js";
+import { returns } from "strand/state/poll.js";
 import { emptyRound } from "strand/state/round.js";
 import { capital, oneLine } from "strand/state/text.js";
 
@@ -80,7 +81,7 @@ function useReplay(id, round, over) {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [id, over, isPartial, isOthers]);
+  }, [id, over, isPartial, isOthers, returns.value]);
   return state;
 }
 

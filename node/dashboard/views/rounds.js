@@ -9,6 +9,7 @@ import { RoundRow } from "strand/parts/round_row.js";
 import { isOver } from "strand/state/derived.js";
 import { moment } from "strand/state/format.js";
 import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, pathOf } from "strand/state/history.js";
+import { returns } from "strand/state/poll.js";
 
 /**
  * Draw the view.
@@ -17,7 +18,7 @@ import { filtersOf, hrefOf, isNarrowed, NO_FILTERS, pathOf } from "strand/state/
 export function RoundsView({ query }) {
   const filters = filtersOf(query);
   const [tries, setTries] = useState(0);
-  const page = usePage(pathOf(filters), `${tries} ${endedCount()}`);
+  const page = usePage(pathOf(filters), `${tries} ${endedCount()} ${returns.value}`);
   const open = [...store.rounds.value.values()].map((each) => each.round).filter((round) => !isOver(round));
   return html`
     <h1>Rounds</h1>

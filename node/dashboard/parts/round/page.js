@@ -5,6 +5,7 @@ import { Answers } from "strand/parts/round/answers.js";
 import { Badge } from "strand/parts/badge.js";
 import { Course } from "strand/parts/round/course.js";
 import { Compare } from "strand/parts/diff.js";
+import { Unfolded } from "strand/parts/fold.js";
 import { html } from "strand/parts/html.js";
 import { Looks } from "strand/parts/key.js";
 import { Ladder } from "strand/parts/round/ladder.js";
@@ -54,7 +55,8 @@ export function Round({ round, live = false, tools = null, startMs = null }) {
   );
   // The roster is known as a whole or not at all: where it arrives late, looks change once, and then no more.
   const looks = useMemo(() => looksOf(asked?.members ?? []), [asked]);
-  return html`<${Looks.Provider} value=${looks}>
+  const unfolded = useMemo(() => new Map(), []);
+  return html`<${Looks.Provider} value=${looks}><${Unfolded.Provider} value=${unfolded}>
     <${Head} round=${round} startMs=${startMs} />
     ${(asked || phases.length > 0) && html`<${Course} round=${round} live=${live} />`}
     ${(joined || work.length > 0) && !asked && !phases.length && html`<${Elsewhere} isPast=${isOver(round)} />`}
@@ -64,7 +66,7 @@ export function Round({ round, live = false, tools = null, startMs = null }) {
     ${answers.length > 1 && compare}
     ${asked && members}
     ${work.length > 0 && html`<${Work} work=${work} />`}
-  <//>`;
+  <//><//>`;
 }
 
 /** Numbers of the answers in the order of the ladder; those that were set aside have no place. */
