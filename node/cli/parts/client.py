@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from node.cli.parts.options import Source
-from node.client import Client, connect
+from node.cli.parts.running import choices_of, running_nodes
+from node.client import Client, UnreachableError, connect
 
 
 def node_address(source: Source, url: str | None) -> tuple[str, str]:
@@ -18,6 +19,16 @@ def node_address(source: Source, url: str | None) -> tuple[str, str]:
 
 @asynccontextmanager
 async def open_client(source: Source, url: str | None) -> AsyncIterator[Client]:
-    """Open a client of `url`, else of the node in the configuration. Raises ConfigError and ClientError."""
-    async with connect(*node_address(source, url)) as client:
-        yield client
+    """Open a client of `url`, else of the node in the configuration. Raises ConfigError and ClientError.
+
+    If that does not run, the error names those of this user that do: `strand ui` alone takes another by itself.
+    """
+    address, token = node_address(source, url)
+    try:
+        async with connect(address, token) as client:
+            yield client
+    except UnreachableError as error:
+        others = [] if url is not None else [node for node in running_nodes() if node.url != address]
+        if not others:
+            raise
+        raise UnreachableError(f"{error}, or name one that runs here: {choices_of(others)}") from error

@@ -95,10 +95,14 @@ def running_nodes() -> list[RunningNode]:
 def only_running(nodes: Sequence[RunningNode]) -> RunningNode | None:
     """Return the one node of these; None if there is none. Raises CliError, which names them, if there are several."""
     if len(nodes) > 1:
-        listed = ", or ".join(f"--url {node.url} ({node.name})" for node in nodes[:LISTED_MAX])
-        listed += f", and {len(nodes) - LISTED_MAX} more" if len(nodes) > LISTED_MAX else ""
-        raise CliError(f"several nodes of yours run; choose one: {listed}", Exit.USAGE)
+        raise CliError(f"several nodes of yours run; choose one: {choices_of(nodes)}", Exit.USAGE)
     return nodes[0] if nodes else None
+
+
+def choices_of(nodes: Sequence[RunningNode]) -> str:
+    """Return what to type for each of these nodes."""
+    listed = ", or ".join(f"--url {node.url} ({node.name})" for node in nodes[:LISTED_MAX])
+    return listed + (f", and {len(nodes) - LISTED_MAX} more" if len(nodes) > LISTED_MAX else "")
 
 
 def _notes() -> list[RunningNode]:

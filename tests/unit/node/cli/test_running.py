@@ -103,3 +103,15 @@ def test_the_page_of_no_node_and_of_several(
         assert run(["ui", "--no-open"]) == code
     told = capsys.readouterr().err.strip()
     assert told.count("\n") == 0 and ("strand run" in told if not nodes else FIRST.url in told)
+
+
+def test_other_commands_name_the_nodes_that_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRAND_API_BIND", "127.0.0.1:1")
+    with noted(ALONE):
+        assert run(["status"]) == Exit.UNREACHABLE
+    told = capsys.readouterr().err.strip()
+    assert told.count("\n") == 0 and told.endswith(f"name one that runs here: --url {ALONE.url} ({ALONE.name})")
+    assert run(["status"]) == Exit.UNREACHABLE
+    assert "runs here" not in capsys.readouterr().err
