@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page
 
+from node.cli.parts.certificates import file_name
 from tests.support.browser import DESK, LACKS, PATIENCE_MS, PHONE, open_browser, open_context
 from tests.support.swarm_beside import ANSWERS, QUESTION, SwarmBeside, scripted, swarm_beside
 
@@ -104,7 +105,7 @@ def views(page: Page, swarm: SwarmBeside, round_id: str) -> Iterator[str]:
         if name == "verify":
             raw = httpx2.get(f"{swarm.url}/api/certificates/{round_id}").content
             page.locator("input[type=file]").set_input_files(
-                FilePayload(name="answer.strand", mimeType="application/octet-stream", buffer=raw)
+                FilePayload(name=file_name(round_id), mimeType="application/octet-stream", buffer=raw)
             )
             page.locator(".verdict").wait_for()
         page.evaluate("scrollTo(0, 0)")

@@ -28,15 +28,19 @@ export function Freshness({ polled, refresh, children }) {
   `;
 }
 
+/** Age in ms from which a part of a view says it: twice the longest pause between two looks at one. */
+const OLD_MS = 120_000;
+
 /**
- * How old a part of a view is that is asked for by itself.
+ * How old a part of a view is that is asked for by itself; nothing while it is fresh.
  * @param {{polled: import("../state/poll.js").Polled, what: string}} props `what`: the part, such as `Its record`
  */
 export function Age({ polled, what }) {
   const now = useNow(1000);
+  const isFresh = polled.data && now - polled.at_ms < OLD_MS;
   return html`
     <div>
-      ${!polled.error && html`<p class="muted small">${what}: ${ageWords(polled, now)}</p>`}
+      ${!polled.error && !isFresh && html`<p class="muted small">${what}: ${ageWords(polled, now)}</p>`}
       <${Trouble} polled=${polled} what=${what} now=${now} />
     </div>
   `;
