@@ -39,7 +39,7 @@ def bare(rustc: Path, task: Task, folder: Path, *, run: bool) -> float:
     began_s = time.monotonic()
     subprocess.run([rustc, f"--edition={task.edition}", "-Awarnings", *kind, path], check=True, capture_output=True)
     if run:
-        # A few published tests wait for threads by the clock, and fail on a busy machine: their time counts all the same.
+        # Some published tests wait by the clock for threads, and fail on a busy machine: their time counts as well.
         subprocess.run([folder / "bare"], check=False, capture_output=True)
     return time.monotonic() - began_s
 
