@@ -173,8 +173,9 @@ def test_a_demo_of_one_node_is_degraded_and_no_failure(shell: Shell, tmp_path: P
     assert shell.strand(*command, "--strict").code == 3
 
 
-def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
+def test_no_node_outlives_a_killed_demo(tmp_path: Path) -> None:
     """Nobody can tidy up after SIGKILL: the nodes see that their stdin is closed. Before, `strand ui` finds them."""
+    shell = Shell(tmp_path)  # in the home of all tests another swarm may run, and a configuration would be theirs, too
     with subprocess.Popen(
         [
             STRAND,

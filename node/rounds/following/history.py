@@ -124,12 +124,18 @@ class RoundHistory:
             case Progress() if event.phase in _WORKING:
                 known.readers.update(event.received)
             case Ended():
-                detail = _detail(known, self._clock.now_ms())
-                await self._store.put_asked(_row(detail))
-                # Only now: until then a reader finds the round here.
-                self._ended = (event.query_id, known.notes)
-                self._open.pop(event.query_id, None)
-                await self._store_events(known)
+                # Whoever asked may have the answer already, and stop the node. These are two writes, of milliseconds
+                # each, in threads that could not be cancelled anyway.
+                with trio.CancelScope(shield=True):
+                    await self._end(known)
+
+    async def _end(self, known: _Open) -> None:
+        query_id = known.asked.query_id
+        await self._store.put_asked(_row(_detail(known, self._clock.now_ms())))
+        # Only now: until then a reader finds the round here.
+        self._ended = (query_id, known.notes)
+        self._open.pop(query_id, None)
+        await self._store_events(known)
 
     async def _store_events(self, known: _Open) -> None:
         # In a thread: where 64 members took part it takes some milliseconds, for which no round should wait.

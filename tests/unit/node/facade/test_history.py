@@ -48,9 +48,13 @@ class At:
 
     async def tell(self, number: int, event: BaseEvent) -> None:
         """Publish an event of a round, and wait until the history has taken it."""
+        self.publish(number, event)
+        await self.settle()
+
+    def publish(self, number: int, event: BaseEvent) -> None:
+        """Publish an event of a round."""
         stamped = msgspec.structs.replace(event, query_id=query(number).hex())
         self.hub.publish(query(number), "requester", type(event), lambda _: stamped)
-        await self.settle()
 
     async def settle(self) -> None:
         """Wait until the history has taken all that was published."""
@@ -318,6 +322,18 @@ async def test_the_events_of_a_round_stay_with_their_times(tmp_path: Path) -> No
     async with writing(tmp_path) as at:
         assert await at.history.events(id) == tuple(told)
     assert isinstance(told[-1], Ended) and told[-1].at_ms > 0
+
+
+async def test_an_end_that_is_being_written_when_the_node_stops_is_written(tmp_path: Path) -> None:
+    """Whoever asked has the answer by then, and may stop the node at once."""
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked())
+        at.publish(1, ended())
+        await trio.testing.wait_all_tasks_blocked()
+    async with writing(tmp_path) as at:
+        assert (await at.round(1)).round.ending == "finished"
+        events = await at.history.events(query(1))
+        assert events is not None and isinstance(events[-1], Ended)
 
 
 async def test_the_events_of_the_last_rounds_stay(tmp_path: Path) -> None:
