@@ -96,6 +96,8 @@ def environment(home: Path) -> dict[str, str]:
     """Return the variables of a user with this home who has not configured anything."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRAND_", "XDG_", "PYTHON"))}
     path = f"{STRAND.parent}{os.pathsep}{kept.get('PATH', '')}"
+    # rustup keeps the compiler in the user's own home.
+    kept.setdefault("RUSTUP_HOME", str(Path.home() / ".rustup"))
     return {**kept, "HOME": str(home), "TMPDIR": str(home), "PATH": path, "COLUMNS": str(COLUMNS)}
 
 
