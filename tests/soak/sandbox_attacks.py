@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 def main() -> int:
     """Run them one after the other; pytest's exit code."""
-    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:xdist", "-rs", "tests/integration/sandbox"]
+    # `-m ""`: with the long ones, which `make test` leaves out.
+    command = [sys.executable, "-P", "-m", "pytest", "-m", "", "-p", "no:xdist", "-rsP", "tests/integration/sandbox"]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "STRAND_TEST_EFFORT": "soak"}, check=False).returncode
 
 
