@@ -7,9 +7,10 @@ import { duration, toldAt } from "strand/state/format.js";
 
 /**
  * A view's title, with how old its figures are.
- * @param {{polled: import("../state/poll.js").Polled, refresh: () => void, children: any}} props `children`: the title
+ * @param {{polled: import("../state/poll.js").Polled, refreshes: (() => void)[], children: any}} props `refreshes`:
+ *   what asks at once, for the view and for its parts; `children`: the title
  */
-export function Freshness({ polled, refresh, children }) {
+export function Freshness({ polled, refreshes, children }) {
   const now = useNow(1000);
   const { data, error } = polled;
   return html`
@@ -20,7 +21,7 @@ export function Freshness({ polled, refresh, children }) {
           ${error
             ? html`<${Badge} tone="warn" glyph="▲" words=${data ? "stale" : "no figures"} />`
             : html`<span class="muted">${ageWords(polled, now)}</span>`}
-          <button type="button" onClick=${refresh}>Refresh</button>
+          <button type="button" onClick=${() => refreshes.forEach((refresh) => refresh())}>Refresh</button>
         </span>
       </div>
       <${Trouble} polled=${polled} now=${now} />

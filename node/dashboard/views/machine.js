@@ -27,12 +27,8 @@ export function MachineView() {
   const [polled, refresh] = usePoll(PATHS, EVERY_MS, lastReplies);
   const [config, refreshConfig] = usePoll({ config: "/api/config" }, SETTINGS_EVERY_MS, lastReplies);
   const { data } = polled;
-  const refreshBoth = () => {
-    refresh();
-    refreshConfig();
-  };
   return html`
-    <${Freshness} polled=${polled} refresh=${refreshBoth}><h1>Machine</h1><//>
+    <${Freshness} polled=${polled} refreshes=${[refresh, refreshConfig]}><h1>Machine</h1><//>
     ${data && html`
       <${Conditions} conditions=${data.status.conditions} />
       <div class="machine">

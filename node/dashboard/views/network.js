@@ -35,12 +35,8 @@ const ADDRESS_CHARS_MAX = 96;
 export function NetworkView() {
   const [polled, refresh] = usePoll(PATHS, EVERY_MS, lastReplies);
   const [weights, refreshWeights] = usePoll({ reputation: "/api/reputation" }, WEIGHTS_EVERY_MS, lastReplies);
-  const refreshBoth = () => {
-    refresh();
-    refreshWeights();
-  };
   return html`
-    <${Freshness} polled=${polled} refresh=${refreshBoth}><h1>Network</h1><//>
+    <${Freshness} polled=${polled} refreshes=${[refresh, refreshWeights]}><h1>Network</h1><//>
     <${Age} polled=${weights} what="Weights of votes" />
     ${polled.data && html`<${Overlay} ...${polled.data} reputation=${weights.data?.reputation ?? NO_REPUTATION} />`}
   `;

@@ -28,13 +28,9 @@ export function NodeView({ id }) {
   const [told, refreshRecord] = usePoll({ detail: `/api/reputation/${id}` }, RECORD_EVERY_MS, lastReplies);
   const { data } = polled;
   const row = data && nodeRows({ ...data, reputation: NO_REPUTATION }).find(({ key }) => key === id);
-  const refreshBoth = () => {
-    refresh();
-    refreshRecord();
-  };
   return html`
     <p><a href="#/network">‹ Network</a></p>
-    <${Freshness} polled=${polled} refresh=${refreshBoth}>
+    <${Freshness} polled=${polled} refreshes=${[refresh, refreshRecord]}>
       <h1 title=${id}>
         <${Swatch} value=${id} /> ${row?.way === "self" ? "This node" : "Node"} <code>${shortKey(id)}</code>
       </h1>
