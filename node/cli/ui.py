@@ -49,8 +49,7 @@ async def _link(source: Source, url: str | None) -> UiLink:
     try:
         return await _link_of(address, token)
     except UnreachableError:
-        others = [node for node in running_nodes() if node.url != address]
-        node = None if url is not None or source.is_given else only_running(others)
+        node = None if url is not None or source.is_given else only_running(running_nodes(besides=address))
         if node is None:
             raise
     stderr().print(outside(f"the node that runs here is {node.name}, at {node.url}"), soft_wrap=True, highlight=False)

@@ -22,7 +22,15 @@ from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import UiLink
-from node.client.errors import AddressError, BadReplyError, RefusedError, TimedOutError, UnreachableError, refused
+from node.client.errors import (
+    AddressError,
+    BadReplyError,
+    BrokenOffError,
+    RefusedError,
+    TimedOutError,
+    UnreachableError,
+    refused,
+)
 from node.client.sse import read_events
 from protocol.limits import CERTIFICATE_BYTES_MAX
 
@@ -280,10 +288,10 @@ class Client:
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
 
-    def _broken(self, operation: Operation[Any]) -> UnreachableError:
+    def _broken(self, operation: Operation[Any]) -> BrokenOffError:
         """Return the error for a reply that began and did not end."""
         during = "while the round ran" if operation is ops.ASK else "while it told its events"
-        return UnreachableError(
+        return BrokenOffError(
             f"the node at {self.url} ended {during}, or the way to it broke; `strand rounds` tells what it knows of "
             "its rounds when it runs again"
         )

@@ -21,6 +21,10 @@ class UnreachableError(ClientError):
     code = Exit.UNREACHABLE
 
 
+class BrokenOffError(UnreachableError):
+    """The node had begun its reply, and ended or could not be reached any more before it was whole."""
+
+
 class TimedOutError(ClientError):
     """The node, or the event to wait for, took too long."""
 

@@ -13,7 +13,7 @@ from node.config import ApiTable
 from node.http.body_sizes import body_bytes_max
 from node.http.guesses import GuessTable
 from node.http.keys import ApiKey, Keys
-from node.http.no_session import no_session_page, wants_page
+from node.http.no_session import accepts_page, no_session_page
 from node.http.origins import Caller, ForeignError, Origins, allowing
 from node.http.places import Places
 from node.http.replies import refusal
@@ -140,7 +140,7 @@ class Guard:
         if key is None or caller is Caller.ALLOWED_PAGE:
             if scope["path"] != ops.PAGE.path:
                 return _unauthorised(refusal(401, NO_TOKEN))
-            is_browser = wants_page(scope["method"], headers)
+            is_browser = scope["method"] in _SAFE_METHODS and accepts_page(headers)
             return _unauthorised(no_session_page() if is_browser else refusal(401, NO_SESSION))
         if not self._origins.names_us(headers.get("host", ""), scope["server"]):
             return refusal(403, "a session is valid under the node's own address only: Host does not name it")

@@ -29,9 +29,9 @@ _PAGE: Final = f"""<!doctype html>
 """It is one text, which holds nothing of the request, and loads nothing: the policy of every reply allows nothing."""
 
 
-def wants_page(method: str, headers: Headers) -> bool:
-    """Whether a request comes from somebody who opened the address in a browser."""
-    return method in ("GET", "HEAD") and "text/html" in headers.get("accept", "").lower()
+def accepts_page(headers: Headers) -> bool:
+    """Whether a request is one of a browser that opens an address: programs seldom ask for HTML."""
+    return "text/html" in headers.get("accept", "").lower()
 
 
 def no_session_page() -> Response:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from node.cli.parts.options import Source
 from node.cli.parts.running import choices_of, running_nodes
-from node.client import Client, UnreachableError, connect
+from node.client import BrokenOffError, Client, UnreachableError, connect
 
 
 def node_address(source: Source, url: str | None) -> tuple[str, str]:
@@ -27,8 +27,10 @@ async def open_client(source: Source, url: str | None) -> AsyncIterator[Client]:
     try:
         async with connect(address, token) as client:
             yield client
+    except BrokenOffError:
+        raise
     except UnreachableError as error:
-        others = [] if url is not None else [node for node in running_nodes() if node.url != address]
+        others = [] if url is not None else running_nodes(besides=address)
         if not others:
             raise
         raise UnreachableError(f"{error}, or name one that runs here: {choices_of(others)}") from error

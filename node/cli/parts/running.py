@@ -13,7 +13,7 @@ import msgspec
 import platformdirs
 
 from node.cli.parts.errors import CliError, Exit
-from node.files import remove_if_broken, writing
+from node.files import writing
 
 NOTES_MAX: Final = 256
 """Notes that are read: many times the nodes that a machine runs. Those of killed nodes are removed by readers."""
@@ -21,9 +21,9 @@ NOTES_MAX: Final = 256
 NOTE_BYTES_MAX: Final = 4_096
 """Largest note in bytes: an address, a name and two numbers."""
 
-DRAFTS_MAX: Final = 16
-"""Drafts of a note before the node goes without: a reader takes one for a killed node's only if it looks within the
-microseconds before its lock."""
+FILES_TRIED_MAX: Final = 16
+"""Files that a node begins for its note before it goes without: a reader takes one for a killed node's only if it looks
+within the microseconds before its lock."""
 
 LISTED_MAX: Final = 8
 """Nodes that a line lists."""
@@ -58,7 +58,7 @@ def noted(node: RunningNode) -> Iterator[None]:
         notes_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
         path, file = _locked_file()
     try:
-        with writing(path), remove_if_broken(path):
+        with writing(path):
             os.write(file, msgspec.json.encode(node))
         yield
     finally:
@@ -69,27 +69,25 @@ def noted(node: RunningNode) -> Iterator[None]:
 
 def _locked_file() -> tuple[Path, int]:
     """Create a file that this process has locked. Raises OSError."""
-    for _ in range(DRAFTS_MAX):
+    for _ in range(FILES_TRIED_MAX):
         path = notes_folder() / f"{os.getpid()}-{secrets.token_hex(4)}.json"
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file).st_nlink:
             return path, file
         os.close(file)  # a reader was first, took it for a killed node's, and removed it
-    raise BlockingIOError(errno.EAGAIN, "readers removed every draft")
+    raise BlockingIOError(errno.EAGAIN, "readers removed every file")
 
 
-def running_nodes() -> list[RunningNode]:
-    """Return the nodes that run, by the time of their start; of a swarm only the first, which its launcher asks."""
-    found = sorted(_notes(), key=lambda node: node.started_ms)
-    launchers: set[int] = set()
-    firsts = []
-    for node in found:
-        if node.launcher is None or node.launcher not in launchers:
-            firsts.append(node)
-        if node.launcher is not None:
-            launchers.add(node.launcher)
-    return firsts
+def running_nodes(besides: str = "") -> list[RunningNode]:
+    """Return the nodes that run, by the time of their start; of a swarm only the first, which its launcher asks.
+
+    `besides`: URL of a node that is left out.
+    """
+    firsts: dict[int | str, RunningNode] = {}
+    for node in sorted(_notes(), key=lambda node: node.started_ms):
+        firsts.setdefault(node.url if node.launcher is None else node.launcher, node)
+    return [node for node in firsts.values() if node.url != besides]
 
 
 def only_running(nodes: Sequence[RunningNode]) -> RunningNode | None:

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from node.cli.main import run
+from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import Source
 from node.cli.parts.running import NOTE_BYTES_MAX, RunningNode, noted, notes_folder, only_running, running_nodes
+from node.client import BrokenOffError
 
 ALONE = RunningNode("http://127.0.0.1:4212", "work", 2_000)
 FIRST = RunningNode("http://127.0.0.1:50001", "node-0", 3_000, launcher=7)
@@ -103,6 +106,13 @@ def test_the_page_of_no_node_and_of_several(
         assert run(["ui", "--no-open"]) == code
     told = capsys.readouterr().err.strip()
     assert told.count("\n") == 0 and ("strand run" in told if not nodes else FIRST.url in told)
+
+
+async def test_nobody_is_sent_elsewhere_when_a_round_breaks_off() -> None:
+    with noted(ALONE), pytest.raises(BrokenOffError) as told:
+        async with open_client(Source(), None):
+            raise BrokenOffError("the node ended while the round ran")
+    assert str(told.value) == "the node ended while the round ran"
 
 
 def test_other_commands_name_the_nodes_that_run(
